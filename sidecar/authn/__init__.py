@@ -1,0 +1,1 @@
+"""Credentials to identities: extraction, dispatch and verification."""

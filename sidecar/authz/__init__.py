@@ -1,0 +1,1 @@
+"""Roles, grants and requirements: compiled when the config loads, evaluated purely and synchronously."""

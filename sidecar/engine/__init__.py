@@ -1,0 +1,1 @@
+"""The decision: canonicalise, choose the route, authenticate, authorise, fold into one Decision."""

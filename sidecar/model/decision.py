@@ -1,0 +1,66 @@
+"""The three answers. Nothing but an Allow allows; it cannot be made without an allowing reason and a rule."""
+
+from typing import NamedTuple, TypeAlias
+
+from .mutation import Mutations
+from .principal import Principal
+from .reason import ALLOWING, Reason
+
+
+class Answer(NamedTuple):
+    """The HTTP side of a denial: what the client sees. Header names in lower case."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: str
+
+
+class Allow:
+    """Let the request through, with these mutations."""
+
+    __slots__ = ("mutations", "principal", "reason", "route", "rule")
+
+    def __init__(self, reason: Reason, rule: str, route: str, principal: Principal | None, mutations: Mutations) -> None:
+        """Raise ValueError unless ``reason`` is an allowing one and ``rule`` names what granted it."""
+        if reason not in ALLOWING or not rule:
+            raise ValueError("an Allow needs an allowing reason and the rule that granted it")
+        self.reason = reason
+        self.rule = rule
+        self.route = route
+        self.principal = principal
+        self.mutations = mutations
+
+
+class Deny:
+    """Refuse. ``detail`` goes to the record only; ``challenges`` are WWW-Authenticate values."""
+
+    __slots__ = ("allowed_methods", "challenges", "detail", "principal", "reason", "retry_after", "route", "rule", "status")
+
+    def __init__(
+        self,
+        reason: Reason,
+        rule: str = "",
+        *,
+        route: str = "",
+        detail: str = "",
+        status: int = 0,
+        principal: Principal | None = None,
+        challenges: tuple[str, ...] = (),
+        allowed_methods: str = "",
+        retry_after: int = 0,
+    ) -> None:
+        """Raise ValueError when ``reason`` is one that allows. ``status`` 0 means the reason's own."""
+        if reason in ALLOWING:
+            raise ValueError("a Deny cannot carry an allowing reason")
+        self.reason = reason
+        self.rule = rule
+        self.route = route
+        self.detail = detail
+        self.status = status or reason.status
+        self.principal = principal
+        self.challenges = challenges
+        self.allowed_methods = allowed_methods
+        self.retry_after = retry_after
+
+
+Decision: TypeAlias = Allow | Deny

@@ -1,0 +1,84 @@
+"""Counting on the decision path: plain ints, owned by the deciding thread, exposed by ``adapters.metrics``.
+
+A row per route *name* outlives snapshots: compiled routes hold their row. Readers on other threads see ints
+that are at most one update old, which is all a scrape needs.
+"""
+
+from bisect import bisect_left
+from collections import Counter
+
+from .reason import Reason
+
+BUCKETS: tuple[float, ...] = (
+    0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 1.0,
+)  # fmt: skip
+"""Upper bounds in seconds; one more bucket, +Inf, follows."""
+
+MAX_REMOVED_ROWS = 1000
+REMOVED = "_removed"
+NO_ROUTE = "_none"
+"""Label of checks that reached no route."""
+
+
+class Histogram:
+    """Counts per bucket and the sum, in seconds."""
+
+    __slots__ = ("counts", "total")
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self.counts = [0] * (len(BUCKETS) + 1)
+        self.total = 0.0
+
+    def observe(self, seconds: float) -> None:
+        """Count one duration."""
+        self.counts[bisect_left(BUCKETS, seconds)] += 1
+        self.total += seconds
+
+
+class RouteRow:
+    """Decisions of one route by reason."""
+
+    __slots__ = ("decisions", "name")
+
+    def __init__(self, name: str) -> None:
+        """Start empty."""
+        self.name = name
+        self.decisions: dict[Reason, int] = {}
+
+    def count(self, reason: Reason) -> None:
+        """Count one decision."""
+        self.decisions[reason] = self.decisions.get(reason, 0) + 1
+
+
+class Meter:
+    """All counters of the deciding thread."""
+
+    __slots__ = ("allow_seconds", "caches", "deny_seconds", "in_flight", "no_route", "rows", "sinks_dropped")
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self.rows: dict[str, RouteRow] = {}
+        self.no_route = self.row(NO_ROUTE)
+        self.allow_seconds = Histogram()
+        self.deny_seconds = Histogram()
+        self.caches: Counter[tuple[str, str]] = Counter()
+        """(cache, result) → requests."""
+        self.in_flight = 0
+        self.sinks_dropped = 0
+
+    def row(self, name: str) -> RouteRow:
+        """Return the row of a route name, made on first use."""
+        row = self.rows.get(name)
+        if row is None:
+            row = self.rows[name] = RouteRow(name)
+        return row
+
+    def retire(self, live: frozenset[str]) -> None:
+        """Fold the oldest rows of removed routes into one, once there are more than MAX_REMOVED_ROWS."""
+        gone = [name for name in self.rows if name not in live and name not in {NO_ROUTE, REMOVED}]
+        for name in gone[: max(0, len(gone) - MAX_REMOVED_ROWS)]:
+            row = self.rows.pop(name)
+            folded = self.row(REMOVED)
+            for reason, count in row.decisions.items():
+                folded.decisions[reason] = folded.decisions.get(reason, 0) + count

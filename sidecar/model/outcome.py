@@ -1,0 +1,33 @@
+"""What a phase found out. "They lied" and "we could not ask" are different types all the way (fail closed)."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from .principal import Identity
+from .reason import Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """A credential was presented and holds."""
+
+    identity: Identity
+
+
+@dataclass(frozen=True, slots=True)
+class NoCredential:
+    """Nothing was presented that this route accepts."""
+
+
+class Rejected(NamedTuple):
+    """A verdict against the caller: ``detail`` is for the record, never for the client, and holds no secret."""
+
+    reason: Reason
+    detail: str
+
+
+class Undetermined(NamedTuple):
+    """We could not find out: a 503, never a 401."""
+
+    reason: Reason
+    detail: str

@@ -1,0 +1,79 @@
+"""Who is asking: first what a verified credential says, then what it may do."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple, TypeAlias
+
+JsonValue: TypeAlias = "None | bool | int | float | str | list[JsonValue] | dict[str, JsonValue]"
+
+FOREVER = float("inf")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """What one verified credential says about its bearer, before any grant of ours is added.
+
+    Times are seconds since the epoch. ``permissions`` and ``roles`` are what the credential itself carries,
+    already cut to the issuer's allow-lists.
+    """
+
+    kind: Literal["jwt", "api_key", "anonymous"]
+    authenticator: str
+    issuer: str
+    subject: str
+    email: str | None = None
+    email_trusted: bool = False
+    roles: tuple[str, ...] = ()
+    permissions: tuple[str, ...] = ()
+    scopes: tuple[str, ...] = ()
+    scopes_are_ceiling: bool = False
+    audiences: tuple[str, ...] = ()
+    attributes: Mapping[str, JsonValue] = field(default_factory=dict)
+    claims: Mapping[str, JsonValue] = field(default_factory=dict)
+    metadata: Mapping[str, JsonValue] = field(default_factory=dict)
+    credential_id: str | None = None
+    """``jti`` of a token, id of an API key."""
+    issued_at: float | None = None
+    not_before: float = 0.0
+    expires_at: float = FOREVER
+
+
+class PermissionSet(NamedTuple):
+    """Compiled permissions: exact ones, and the heads of those that end in ``*`` (``posts:*`` → ``posts:``)."""
+
+    exact: frozenset[str]
+    heads: tuple[str, ...]
+    """Longest match is not needed: any head that fits grants. ``""`` (from ``*``) grants all."""
+    patterns: tuple[tuple[str, ...], ...] = ()
+    """Those with ``*`` as a middle segment, split at ``:``."""
+
+
+class Principal:
+    """An identity with everything it was granted. Immutable but for its memos, owned by the deciding thread.
+
+    ``until`` is the wall time at which it has to be worked out again (credential's end, or the next start or
+    end of a time-limited grant). ``memo`` holds verdicts per requirement key; ``headers`` the compiled
+    identity headers per config. Both live and die with the principal.
+    """
+
+    __slots__ = ("closure", "header_sets", "identity", "memo", "permissions", "roles", "scopes", "until")
+
+    def __init__(
+        self,
+        identity: Identity,
+        *,
+        roles: tuple[str, ...],
+        closure: frozenset[str],
+        permissions: PermissionSet,
+        scopes: frozenset[str],
+        until: float,
+    ) -> None:
+        """Hold the given grants: roles as assigned, ``closure`` over inheritance, effective permissions."""
+        self.identity = identity
+        self.roles = roles
+        self.closure = closure
+        self.permissions = permissions
+        self.scopes = scopes
+        self.until = until
+        self.memo: dict[object, object] = {}
+        self.header_sets: dict[object, object] = {}

@@ -1,0 +1,50 @@
+"""What Envoy asks, decoded: everything in it is still untrusted.
+
+Values that are made once per check are NamedTuples: a frozen dataclass of this size costs 2 µs more to
+make (docs/adr/0003-hot-path-values.md).
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+
+class Headers(Protocol):
+    """Request headers, names in lower case as Envoy sends them. Pseudo-headers are among them."""
+
+    def names(self) -> Collection[str]:
+        """All names; repeated ones may appear more than once."""
+
+    def get(self, name: str) -> str | None:
+        """The first value of ``name``, or None."""
+
+    def all(self, name: str) -> Sequence[str]:
+        """Every value of ``name`` in order (one merged value where Envoy merges)."""
+
+
+class RequestDetails(Protocol):
+    """The parts of a check that few routes need; read only when asked for."""
+
+    def source_principal(self) -> str:
+        """The peer certificate's principal as Envoy verified it, or an empty string."""
+
+    def peer_certificate(self) -> str:
+        """The URL-encoded PEM of the peer, or an empty string."""
+
+    def body(self) -> bytes:
+        """The request body that Envoy buffered (``raw_body``, else ``body``), or nothing."""
+
+    def metadata(self) -> Mapping[str, object]:
+        """Envoy's ``metadata_context.filter_metadata``: namespace to a plain dict."""
+
+
+class CheckInput(NamedTuple):
+    """One HTTP check. ``path`` is undecoded and carries the query; ``source_ip`` is the direct peer."""
+
+    method: str
+    host: str
+    path: str
+    headers: Headers
+    request_id: str
+    source_ip: str
+    context: Mapping[str, str]
+    details: RequestDetails

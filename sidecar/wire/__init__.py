@@ -1,0 +1,1 @@
+"""The only home of gRPC and generated protobuf code."""
