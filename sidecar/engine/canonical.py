@@ -1,0 +1,179 @@
+"""Host and path with one meaning, or refused.
+
+The sidecar cannot know how its upstream reads an odd byte, so whatever two readers could read in two ways is
+refused instead of guessed (Envoy forwards ``/public/..;/admin`` and ``/%2561dmin`` as they are, even hardened).
+"""
+
+import re
+import unicodedata
+from functools import lru_cache
+from ipaddress import AddressValueError, IPv4Address, IPv6Address
+from typing import NamedTuple
+from urllib.parse import unquote_to_bytes
+
+MAX_PATH = 8 * 1024
+MAX_HOST = 253 + len(".") + len(":65535")
+
+DOTS, ENCODED_SLASH, SEMICOLON = "dots", "encoded_slash", "semicolon"
+FEATURES = frozenset({DOTS, ENCODED_SLASH, SEMICOLON})
+NO_FEATURES: frozenset[str] = frozenset()
+
+# What most requests look like: no escape, no doubt, no segment that ends in a dot.
+_PLAIN = re.compile(r"(?:/[A-Za-z0-9_~!$&'()*+,:@=.\-]*[A-Za-z0-9_~!$&'()*+,:@=\-])+/?")
+_UNESCAPED = re.compile(r"[\x21-\x7e]+")
+_BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})|%25")
+_ESCAPED_CONTROL_OR_MARK = re.compile(r"%(?:[01][0-9A-Fa-f]|7[Ff]|5[Cc]|23|3[Ff])")
+_ESCAPED_SLASH = re.compile(r"%2[Ff]")
+_ESCAPED_DOT = re.compile(r"%2[Ee]")
+_PART = re.compile(r"%2F|;")
+_LOOKS_LIKE = frozenset("./\\%;?#")
+
+
+class Path(NamedTuple):
+    """Decoded segments; ``features`` are the doubtful things in it that a route has to allow.
+
+    An escaped slash stays ``%2F`` inside its segment: no other ``%`` can occur in a segment.
+    """
+
+    segments: tuple[str, ...]
+    trailing_slash: bool
+    features: frozenset[str]
+
+
+class Refused(NamedTuple):
+    """Why host or path have no single meaning; ``detail`` is for the record."""
+
+    detail: str
+
+
+def canonical_path(raw: str) -> Path | Refused:
+    """Give the path before the first ``?`` its one meaning, or refuse it.
+
+    Args:
+        raw: the undecoded ``:path``, with its query.
+
+    """
+    path = raw.partition("?")[0]
+    if len(path) > MAX_PATH:
+        return Refused("path longer than 8 KiB")
+    if _PLAIN.fullmatch(path) is not None:
+        if path[-1] == "/":
+            return Path(tuple(path[1:-1].split("/")), trailing_slash=True, features=NO_FEATURES)
+        return Path(tuple(path[1:].split("/")), trailing_slash=False, features=NO_FEATURES)
+    if path == "/":
+        return Path((), trailing_slash=False, features=NO_FEATURES)
+    return _careful_path(path)
+
+
+def _careful_path(path: str) -> Path | Refused:
+    if fault := _fault_of_path(path):
+        return Refused(fault)
+    pieces = path[1:].split("/")
+    trailing = pieces[-1] == ""
+    if trailing:
+        pieces.pop()
+    features: set[str] = set()
+    segments = []
+    for piece in pieces:
+        segment = _segment(piece, features)
+        if isinstance(segment, Refused):
+            return segment
+        segments.append(segment)
+    return Path(tuple(segments), trailing, frozenset(features))
+
+
+def _fault_of_path(path: str) -> str:
+    if not path.startswith("/"):
+        return "path does not start with a slash"
+    if _UNESCAPED.fullmatch(path) is None:
+        return "control, space or non-ASCII character in the path"
+    if "\\" in path or "#" in path:
+        return "backslash or fragment in the path"
+    if _BAD_ESCAPE.search(path):
+        return "malformed or double escape in the path"
+    if _ESCAPED_CONTROL_OR_MARK.search(path):
+        return "escaped control, backslash, # or ? in the path"
+    return ""
+
+
+def _segment(piece: str, features: set[str]) -> str | Refused:
+    if not piece:
+        return Refused("empty segment in the path")
+    if _ESCAPED_DOT.search(piece):
+        features.add(DOTS)
+    marked = _ESCAPED_SLASH.sub("%252F", piece)  # decodes to the text %2F
+    if marked != piece:
+        features.add(ENCODED_SLASH)
+    try:
+        segment = unquote_to_bytes(marked).decode("utf-8")
+    except UnicodeDecodeError:
+        return Refused("escapes in the path are not valid UTF-8")
+    if ";" in segment:
+        features.add(SEMICOLON)
+    if not segment.isascii() and (fault := _fault_of_unicode(segment)):
+        return Refused(fault)
+    fault = _fault_of_parts(segment, features)
+    return Refused(fault) if fault else segment
+
+
+def _fault_of_parts(segment: str, features: set[str]) -> str:
+    # A reader that decodes %2F, or drops ;parameters, sees each part as a segment of its own.
+    for part in _PART.split(segment):
+        if part in {".", ".."}:
+            return "dot segment in the path"
+        if part != part.strip():
+            return "white space at the edge of a path segment"
+        if part.endswith("."):
+            features.add(DOTS)
+    return ""
+
+
+def _fault_of_unicode(segment: str) -> str:
+    for char in segment:
+        if "\x80" <= char <= "\x9f":
+            return "escaped control in the path"
+        if char > "\x7f" and not _LOOKS_LIKE.isdisjoint(unicodedata.normalize("NFKC", char)):
+            return "character in the path that a reader may take for . / \\ % ; ? or #"
+    return ""
+
+
+_NAME = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)(?:\.(?!-)[a-z0-9_-]{1,63}(?<!-))*")
+_HOST_AND_PORT = re.compile(r"(\[[0-9a-f:.]+\]|[^:\[\]]+)(?::[0-9]{0,5})?")
+
+
+def canonical_host(raw: str) -> str | None:
+    """Lower case, without port and trailing dot; None unless it is a DNS name or an address literal."""
+    return _canonical_host(raw) if len(raw) <= MAX_HOST else None
+
+
+@lru_cache(maxsize=1024)
+def _canonical_host(raw: str) -> str | None:
+    if not raw.isascii():
+        return None
+    found = _HOST_AND_PORT.fullmatch(raw.lower())
+    if found is None:
+        return None
+    host = found[1]
+    if host[0] == "[":
+        return f"[{_ipv6(host[1:-1])}]" if _ipv6(host[1:-1]) else None
+    host = host.removesuffix(".")
+    if _NAME.fullmatch(host) is None:
+        return None
+    if host.rpartition(".")[2].isdigit():
+        return host if _is_ipv4(host) else None
+    return host
+
+
+def _ipv6(text: str) -> str:
+    try:
+        return str(IPv6Address(text))
+    except AddressValueError:
+        return ""
+
+
+def _is_ipv4(text: str) -> bool:
+    try:
+        IPv4Address(text)
+    except AddressValueError:
+        return False
+    return True

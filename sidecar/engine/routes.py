@@ -1,0 +1,280 @@
+"""Which route a request belongs to: by specificity, never by order, and without going back.
+
+Host first (exact, longest ``*.suffix``, any), then path (per segment literal, ``{name}``, ``{name=**}``), then
+method. Once a host or a segment is chosen, its weaker siblings are not tried any more, so that a request can
+never fall through to a weaker route; the cost does not depend on the number of routes.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Generic, NamedTuple, TypeVar
+
+from sidecar.model.settings import PathSettings, RouteSettings
+
+from .canonical import FEATURES, Path, Refused, canonical_path
+
+T = TypeVar("T")
+
+_VARIABLE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)(=\*\*)?\}")
+ANY = ""
+
+
+class RouteConflict(Exception):
+    """Two routes could both match one request, or a path pattern is not usable (then ``first == second``)."""
+
+    def __init__(self, first: str, second: str, message: str) -> None:
+        """Name both routes; ``message`` is whole, in words for the operator."""
+        super().__init__(message)
+        self.first = first
+        self.second = second
+        self.message = message
+
+
+class Candidate(NamedTuple, Generic[T]):
+    """One route at one path and method."""
+
+    name: str
+    context: tuple[tuple[str, str], ...]
+    payload: T
+
+    def admits(self, context: Mapping[str, str]) -> bool:
+        """Tell whether Envoy's context extensions are those that the route is narrowed to."""
+        return all(context.get(key) == value for key, value in self.context)
+
+
+class Leaf(Generic[T]):
+    """The routes at one path shape, by method; ANY holds those for every method."""
+
+    __slots__ = ("methods", "preflights", "shape")
+
+    def __init__(self, shape: str) -> None:
+        """Start empty; ``shape`` is the pattern, for messages."""
+        self.shape = shape
+        self.methods: dict[str, list[Candidate[T]]] = {}
+        self.preflights: list[tuple[tuple[str, ...], Candidate[T]]] = []
+
+    def choose(self, method: str, context: Mapping[str, str]) -> T | None:
+        """Return the most specific route for the method: its own, for HEAD then GET's, then any's."""
+        for key in (method, "GET", ANY) if method == "HEAD" else (method, ANY):
+            for candidate in self.methods.get(key, ()):
+                if not candidate.context or candidate.admits(context):
+                    return candidate.payload
+        return None
+
+    def preflight(self, requested: str, context: Mapping[str, str]) -> T | None:
+        """Return the route with ``cors_preflight`` that accepts the method a browser asks about."""
+        wanted = "GET" if requested == "HEAD" else requested
+        for methods, candidate in self.preflights:
+            if (not methods or requested in methods or wanted in methods) and candidate.admits(context):
+                return candidate.payload
+        return None
+
+    def allowed(self, context: Mapping[str, str]) -> str:
+        """Value of the ``Allow`` header: the methods that some route here accepts; empty if none does."""
+        names = {method for method, routes in self.methods.items() if any(route.admits(context) for route in routes)}
+        if "GET" in names:
+            names.add("HEAD")
+        return ", ".join(sorted(names))
+
+    def add(self, method: str, candidate: Candidate[T]) -> None:
+        """Raise RouteConflict when a request could belong to two equally specific routes."""
+        rivals = self.methods.setdefault(method, [])
+        for rival in rivals:
+            if _overlap(dict(candidate.context), dict(rival.context)):
+                raise RouteConflict(
+                    rival.name,
+                    candidate.name,
+                    f"routes {rival.name!r} and {candidate.name!r} both match {method or 'any method'} {self.shape}",
+                )
+        rivals.append(candidate)
+        rivals.sort(key=lambda one: -len(one.context))
+
+
+def _overlap(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
+    if any(other.get(key, value) != value for key, value in one.items()):
+        return False  # they want different values of one key
+    return one == other or not (one.items() <= other.items() or other.items() <= one.items())
+
+
+class Node(Generic[T]):
+    """One position in the path tree of a host."""
+
+    __slots__ = ("leaf", "literals", "rest", "variable")
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self.literals: dict[str, Node[T]] = {}
+        self.variable: Node[T] | None = None
+        self.rest: Leaf[T] | None = None
+        self.leaf: Leaf[T] | None = None
+
+
+class RouteTable(Generic[T]):
+    """Every route of a configuration, compiled."""
+
+    __slots__ = ("_any", "_exact", "_fold", "_strict", "_suffixes", "warnings")
+
+    def __init__(self, paths: PathSettings) -> None:
+        """Start empty; ``paths`` says how trailing slashes and case are read."""
+        self._exact: dict[str, Node[T]] = {}
+        self._suffixes: dict[str, Node[T]] = {}
+        self._any: Node[T] | None = None
+        self._fold = paths.case == "insensitive"
+        self._strict = paths.trailing_slash == "strict"
+        self.warnings: tuple[tuple[str, str], ...] = ()
+
+    def find(self, host: str, path: Path) -> Leaf[T] | None:
+        """Return the routes at the one place where host and path lead, or None."""
+        node = self._exact.get(host) or self._by_suffix(host) or self._any
+        if node is None:
+            return None
+        for segment in self._segments(path):
+            following = node.literals.get(segment)
+            if following is None:
+                following = node.variable if segment else None
+                if following is None:
+                    return node.rest
+            node = following
+        return node.leaf if node.leaf is not None else node.rest
+
+    def _segments(self, path: Path) -> tuple[str, ...]:
+        segments = path.segments
+        if self._fold:
+            segments = tuple(segment.casefold() for segment in segments)
+        return (*segments, "") if self._strict and path.trailing_slash else segments
+
+    def _by_suffix(self, host: str) -> Node[T] | None:
+        while self._suffixes and "." in host:
+            host = host.partition(".")[2]
+            if (node := self._suffixes.get(host)) is not None:
+                return node
+        return None
+
+    def add(self, route: RouteSettings, payload: T) -> None:
+        """Put a route into the tree; raise RouteConflict where it cannot stand."""
+        for host in route.hosts or (ANY,):
+            root = self._root(host)
+            for pattern in route.paths:
+                self._add_leaf(self._place(root, pattern, route), route, payload)
+
+    def _root(self, host: str) -> Node[T]:
+        if host == ANY:
+            self._any = self._any or Node()
+            return self._any
+        if host.startswith("*."):
+            return self._suffixes.setdefault(host[2:], Node())
+        return self._exact.setdefault(host, Node())
+
+    def _place(self, root: Node[T], pattern: str, route: RouteSettings) -> Leaf[T]:
+        node = root
+        for part in self._segments(parse_pattern(pattern, route)):
+            variable = _VARIABLE.fullmatch(part)
+            if variable is None:
+                node = node.literals.setdefault(part, Node())
+            elif variable[2]:
+                node.rest = node.rest or Leaf(pattern)
+                return node.rest
+            else:
+                node.variable = node.variable or Node()
+                node = node.variable
+        node.leaf = node.leaf or Leaf(pattern)
+        return node.leaf
+
+    @staticmethod
+    def _add_leaf(leaf: Leaf[T], route: RouteSettings, payload: T) -> None:
+        candidate = Candidate(route.name, tuple(sorted(route.context.items())), payload)
+        for method in route.methods or (ANY,):
+            leaf.add(method, candidate)
+        if route.cors_preflight:
+            leaf.preflights.append((route.methods, candidate))
+
+    def roots(self) -> Iterator[tuple[str, Node[T]]]:
+        """Give each host pattern with its path tree."""
+        yield from self._exact.items()
+        yield from ((f"*.{suffix}", node) for suffix, node in self._suffixes.items())
+        if self._any is not None:
+            yield "any host", self._any
+
+
+def parse_pattern(pattern: str, route: RouteSettings) -> Path:
+    """Read a configured path with the canonicaliser that requests go through.
+
+    Raises:
+        RouteConflict: the pattern would be refused as a request, or its variables are not usable.
+
+    """
+    path = canonical_path(pattern)
+    if isinstance(path, Refused):
+        raise RouteConflict(route.name, route.name, f"path {pattern!r} could never match: {path.detail}")
+    if missing := path.features - route.allow:
+        raise RouteConflict(route.name, route.name, f"path {pattern!r} needs allow: [{', '.join(sorted(missing))}]")
+    seen: set[str] = set()
+    for index, segment in enumerate(path.segments):
+        variable = _VARIABLE.fullmatch(segment)
+        if variable is None:
+            if "{" in segment or "}" in segment or "*" in segment:
+                raise RouteConflict(
+                    route.name, route.name, f"path {pattern!r}: {segment!r} is neither literal text nor {{name}} nor {{name=**}}"
+                )
+            continue
+        if variable[1] in seen:
+            raise RouteConflict(route.name, route.name, f"path {pattern!r} names {{{variable[1]}}} twice")
+        if variable[2] and index != len(path.segments) - 1:
+            raise RouteConflict(route.name, route.name, f"path {pattern!r}: {{{variable[1]}=**}} must come last")
+        seen.add(variable[1])
+    return path
+
+
+def compile_routes(routes: Iterable[RouteSettings], paths: PathSettings) -> RouteTable[RouteSettings]:
+    """Build a table of the settings themselves, with warnings; for validation.
+
+    Raises:
+        RouteConflict: two routes overlap, or a path cannot be used.
+
+    """
+    table: RouteTable[RouteSettings] = RouteTable(paths)
+    for route in routes:
+        table.add(route, route)
+    table.warnings = tuple(warning for _, root in table.roots() for warning in _warn(root))
+    return table
+
+
+def _warn(node: Node[RouteSettings]) -> Iterator[tuple[str, str]]:
+    """Warn where a wildcard is weaker than a literal under it, or is hidden by one."""
+    weak = [route for leaf in (node.rest, node.variable and node.variable.leaf) if leaf for route in _routes(leaf) if _open(route)]
+    for literal in node.literals.values():
+        for route in _below(literal):
+            if weak and not _open(route):
+                yield weak[0].name, f"admits anonymous callers beside the stricter route {route.name!r}: a path that misses it is open"
+        if node.variable is not None and (node.variable.literals or node.variable.variable):
+            hidden = next(_below(node.variable), None)
+            blocker = next(_below(literal), None)
+            if hidden and blocker and hidden.name != blocker.name:
+                yield hidden.name, f"is not tried where the literal segment of route {blocker.name!r} matches, even if the rest does not"
+        yield from _warn(literal)
+    if node.variable is not None:
+        yield from _warn(node.variable)
+
+
+def _below(node: Node[RouteSettings]) -> Iterator[RouteSettings]:
+    for leaf in (node.leaf, node.rest):
+        if leaf is not None:
+            yield from _routes(leaf)
+    for child in (*node.literals.values(), *([node.variable] if node.variable else [])):
+        yield from _below(child)
+
+
+def _routes(leaf: Leaf[RouteSettings]) -> Iterator[RouteSettings]:
+    seen = set()
+    for candidates in leaf.methods.values():
+        for candidate in candidates:
+            if candidate.name not in seen:
+                seen.add(candidate.name)
+                yield candidate.payload
+
+
+def _open(route: RouteSettings) -> bool:
+    return "anonymous" in route.authenticate
+
+
+__all__ = ["FEATURES", "Candidate", "Leaf", "Node", "RouteConflict", "RouteTable", "compile_routes", "parse_pattern"]
