@@ -1,0 +1,98 @@
+# Everything a contributor runs. `make help` lists the targets; each works on a fresh machine with Python >= 3.11 and make.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14; do \
+	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$p"; exit; }; done; echo python3)
+WORKERS ?= 2
+PYTEST_ARGS ?=
+KEEP ?=
+SHELL_FILES = .ci/run $(shell git ls-files '*.sh')
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: ## Make .venv from requirements/dev.txt (exact versions, hashes checked); does nothing when it matches
+	@$(PYTHON) tools/setup_venv.py $(VENV)
+
+.PHONY: demo
+demo: setup ## Real Envoy, issuer, upstream and sidecar; prints request -> decision (KEEP=1 leaves them running)
+	@KEEP=$(KEEP) $(BIN)/python -m examples.demo
+
+.PHONY: test
+test: setup ## Run all tests (PYTEST_ARGS="…" for more, WORKERS=n for other than two at once)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -q $(PYTEST_ARGS)
+
+.PHONY: lint
+lint: setup ## Style, types, layers, YAML, shell, Dockerfile, generated files, Envoy configuration
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/yamllint --strict .
+	$(BIN)/shellcheck $(SHELL_FILES)
+	$(BIN)/hadolint Dockerfile
+	@$(MAKE) gen-check
+	$(BIN)/python -m tools.envoy_validate
+
+.PHONY: format
+format: setup ## Rewrite the code in the project's style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+.PHONY: gen
+gen: setup ## Write what is generated: protobuf code, reference pages
+	$(BIN)/python tools/gen_protos.py
+	$(BIN)/python -m tools.docs_reference
+	$(BIN)/python -m tools.docs_performance
+
+.PHONY: gen-check
+gen-check: setup ## Fail when something generated differs from its source
+	$(BIN)/python tools/gen_protos.py --check
+	$(BIN)/python -m tools.docs_reference --check
+	$(BIN)/python -m tools.docs_performance --check
+
+.PHONY: bench
+bench: setup ## Measure everything in docs/performance.md; prints a table, writes benchmarks/results/
+	$(BIN)/python -m benchmarks
+
+.PHONY: guard
+guard: setup ## A short benchmark that fails when a ratio has left its wide margin
+	$(BIN)/python -m benchmarks --guard
+
+.PHONY: loadtest
+loadtest: setup h2load ## Drive the sidecar with h2load through both fronts and check the content of the replies
+	@$(BIN)/python -m loadtest
+
+.PHONY: h2load
+h2load:
+	@command -v h2load >/dev/null && exit 0; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo 'loadtest: h2load is missing; installing nghttp2-client with apt-get'; \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq nghttp2-client >/dev/null; \
+	else \
+		echo 'loadtest: h2load is missing; install it (Debian: nghttp2-client, macOS: brew install nghttp2)' >&2; exit 1; \
+	fi
+
+.PHONY: check
+check: ## All that CI runs: lint, benchmark guard, tests
+	@$(MAKE) lint
+	@$(MAKE) guard
+	@$(MAKE) test
+
+.PHONY: lock
+lock: setup ## Renew the lock files after a change of pyproject.toml (UPGRADE=1 takes newer versions)
+	$(BIN)/uv pip compile $(LOCK_FLAGS) -o requirements/runtime.txt pyproject.toml
+	$(BIN)/uv pip compile $(LOCK_FLAGS) --extra test --extra dev -c requirements/runtime.txt -o requirements/dev.txt pyproject.toml
+	$(BIN)/uv pip compile $(LOCK_FLAGS) -c requirements/dev.txt -o requirements/build.txt requirements/build.in
+
+LOCK_FLAGS = --quiet --universal --generate-hashes --python-version 3.11 --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
+
+.PHONY: clean
+clean: ## Remove what was made here, the environment included
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist
