@@ -1,0 +1,186 @@
+"""Hot reload: debounce → validate in a child → guard → compile in slices → swap; any failure keeps the last good.
+
+A change of key material alone (a key file, a JWKS file, a secret) does not need the configuration to be valid: it
+is read against the *running* settings first, so that a revocation acts even while a broken edit lies in the
+configuration directory.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import PurePath
+from typing import Generic, Protocol, TypeVar
+
+from sidecar.model.errors import ConfigError, Problem, SidecarError, Where
+from sidecar.model.settings import Settings
+from sidecar.ports import Clock
+
+log = logging.getLogger(__name__)
+
+QUIET = 0.1
+"""Seconds without a further change before a reload starts: editors and kubelet write in several steps."""
+LONGEST_WAIT = 1.0
+
+V_co = TypeVar("V_co", covariant=True)
+
+
+class Candidate(Protocol):
+    """What the validator child returns, as far as a reload needs to know it."""
+
+    @property
+    def settings(self) -> Settings:
+        """The validated settings."""
+
+    @property
+    def revision(self) -> str:
+        """Digest of the configuration files."""
+
+
+C = TypeVar("C", bound=Candidate)
+
+
+class Stage(Enum):
+    """Where a reload stands; shown in /status."""
+
+    IDLE = "idle"
+    SETTLING = "settling"
+    VALIDATING = "validating"
+    INSTALLING = "installing"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How the last reload ended. ``at``: wall time in seconds; ``problems`` is empty exactly when it went well."""
+
+    at: float
+    revision: str
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """True when the configuration on disk is the one in use."""
+        return not self.problems
+
+
+@dataclass(frozen=True, slots=True)
+class Steps(Generic[C]):
+    """What a reload is made of; the composition root gives the real ones.
+
+    ``validate`` reads and checks the files in a child; raises ConfigError. ``guard`` compares the running settings
+    with new ones and returns what forbids the change. ``install`` loads new sources, compiles and swaps; it raises
+    ConfigError and then has changed nothing. ``reread`` takes the changed paths that are not configuration and
+    renews the tables that were read from them; it reports its own failures.
+    """
+
+    validate: Callable[[], Awaitable[C]]
+    guard: Callable[[Settings, Settings], tuple[Problem, ...]]
+    install: Callable[[C], Awaitable[None]]
+    reread: Callable[[frozenset[str]], Awaitable[None]]
+    running: Callable[[], Settings]
+
+
+class Reloader(Generic[C]):
+    """Turns changes on disk into a new snapshot, one at a time. Lives on the event loop."""
+
+    def __init__(self, config: str, revision: str, steps: Steps[C], clock: Clock, *, quiet: float = QUIET) -> None:
+        """``config`` is the watched file or directory; ``revision`` the one that was loaded at start."""
+        self.stage = Stage.IDLE
+        self.last = Outcome(clock.now().wall, revision)
+        """The load at start counts as the first one, and it went well."""
+        self.reloads = 0
+        self._config = PurePath(config)
+        self._steps = steps
+        self._clock = clock
+        self._quiet = quiet
+        self._changed: set[str] = set()
+        self._wake = asyncio.Event()
+
+    def changed(self, paths: Iterable[str]) -> None:
+        """Take note that these files changed; returns at once."""
+        self._changed.update(paths)
+        self._wake.set()
+
+    def requested(self) -> None:
+        """Reload although nothing was seen to change (SIGHUP)."""
+        self.changed((str(self._config),))
+
+    async def run(self) -> None:
+        """Handle changes forever."""
+        while True:
+            await self._wake.wait()
+            self.stage = Stage.SETTLING
+            await self._settle()
+            paths, self._changed = frozenset(self._changed), set()
+            try:
+                await self._handle(paths)
+            finally:
+                self.stage = Stage.IDLE
+
+    async def _settle(self) -> None:
+        until = self._clock.mono() + LONGEST_WAIT
+        while self._wake.is_set() and self._clock.mono() < until:
+            self._wake.clear()
+            await asyncio.sleep(self._quiet)
+        self._wake.clear()
+
+    async def _handle(self, paths: frozenset[str]) -> None:
+        ours = frozenset(path for path in paths if self._is_config(path))
+        if paths - ours:
+            await self._steps.reread(paths - ours)
+        # After a failure anything may have been the cause (a missing key file, say): try again on any change.
+        if ours or not self.last.ok:
+            await self._reload()
+
+    def _is_config(self, path: str) -> bool:
+        return PurePath(path) == self._config or self._config in PurePath(path).parents
+
+    async def _reload(self) -> None:
+        before = self.last
+        self.reloads += 1
+        try:
+            revision = await self._replace()
+        except ConfigError as error:
+            self._failed(error.problems)
+        except (SidecarError, OSError) as error:
+            self._failed((Problem(Where(str(self._config), 0, ""), str(error)),))
+        else:
+            self.last = Outcome(self._clock.now().wall, revision)
+            if revision != before.revision or not before.ok:
+                log.info("configuration reloaded", extra={"revision": revision})
+
+    async def _replace(self) -> str:
+        self.stage = Stage.VALIDATING
+        candidate = await self._steps.validate()
+        problems = self._steps.guard(self._steps.running(), candidate.settings)
+        if problems:
+            raise ConfigError(problems)
+        self.stage = Stage.INSTALLING
+        await self._steps.install(candidate)
+        return candidate.revision
+
+    def _failed(self, problems: tuple[Problem, ...]) -> None:
+        self.last = Outcome(self._clock.now().wall, self.last.revision, problems)
+        for problem in problems:
+            log.error("configuration not reloaded, the last good one stays: %s", problem, extra={"revision": self.last.revision})
+
+
+RESTART_SENTENCE = "needs a restart: a running sidecar does not change it"
+
+
+def restart_only(running: Settings, new: Settings) -> tuple[Problem, ...]:
+    """What differs although it is fixed while the process lives (docs/reference/configuration.md)."""
+    fixed = (
+        ("server.listen", running.server.listen, new.server.listen),
+        ("server.socket_mode", running.server.socket_mode, new.server.socket_mode),
+        ("server.transport", running.server.transport, new.server.transport),
+        ("server.tls", running.server.tls, new.server.tls),
+        ("telemetry.listen", running.telemetry.listen, new.telemetry.listen),
+        ("admin.listen", running.admin.listen, new.admin.listen),
+    )
+    return tuple(
+        Problem(Where("", 0, key), f"{key} {RESTART_SENTENCE}", "restart the pod, or put the old value back")
+        for key, old, value in fixed
+        if old != value
+    )
