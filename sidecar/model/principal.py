@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, TypeAlias
+
+from .permission import PermissionSet
 
 JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
 
@@ -36,16 +38,6 @@ class Identity:
     issued_at: float | None = None
     not_before: float = 0.0
     expires_at: float = FOREVER
-
-
-class PermissionSet(NamedTuple):
-    """Compiled permissions: exact ones, and the heads of those that end in ``*`` (``posts:*`` → ``posts:``)."""
-
-    exact: frozenset[str]
-    heads: tuple[str, ...]
-    """Longest match is not needed: any head that fits grants. ``""`` (from ``*``) grants all."""
-    patterns: tuple[tuple[str, ...], ...] = ()
-    """Those with ``*`` as a middle segment, split at ``:``."""
 
 
 class Principal:

@@ -1,0 +1,60 @@
+"""What an identity may do: its own roles and permissions, plus those that ``users`` grants it, for now."""
+
+from collections.abc import Iterable, Mapping
+
+from sidecar.model.permission import compile_permissions, intersect
+from sidecar.model.principal import FOREVER, Identity, Principal
+from sidecar.model.settings import RoleSettings, UserGrant
+
+from .roles import Roles
+
+
+class Rbac:
+    """Roles and grants of one configuration. Cached principals hold only while this very object is in use."""
+
+    __slots__ = ("_by_email", "_by_subject", "roles")
+
+    def __init__(self, roles: Mapping[str, RoleSettings], users: Iterable[UserGrant]) -> None:
+        """Index the grants by issuer name and subject or e-mail."""
+        self.roles = Roles(roles)
+        self._by_subject: dict[tuple[str, str], list[UserGrant]] = {}
+        self._by_email: dict[tuple[str, str], list[UserGrant]] = {}
+        for grant in users:
+            if grant.subject is not None:
+                self._by_subject.setdefault((grant.issuer, grant.subject), []).append(grant)
+            elif grant.email is not None:
+                self._by_email.setdefault((grant.issuer, grant.email), []).append(grant)
+
+    def principal(self, identity: Identity, wall: float) -> Principal:
+        """Give ``identity`` everything it is granted at ``wall`` (seconds since the epoch)."""
+        roles = dict.fromkeys(identity.roles)
+        direct = list(identity.permissions)
+        until = identity.expires_at
+        for grant in self._matching(identity):
+            starts, ends = grant.not_before or 0.0, grant.expires_at if grant.expires_at is not None else FOREVER
+            if wall < starts:
+                until = min(until, starts)
+            elif wall < ends:
+                until = min(until, ends)
+                roles.update(dict.fromkeys(grant.roles))
+                direct.extend(grant.permissions)
+        expanded = self.roles.expand_all(roles)
+        permissions = compile_permissions([*expanded.permissions, *direct])
+        if identity.scopes_are_ceiling:
+            permissions = intersect(permissions, compile_permissions(identity.scopes))
+        return Principal(
+            identity,
+            roles=tuple(roles),
+            closure=expanded.closure,
+            permissions=permissions,
+            scopes=frozenset(identity.scopes),
+            until=until,
+        )
+
+    def _matching(self, identity: Identity) -> Iterable[UserGrant]:
+        # API-key owners never match: an owner is free text, not a person that an issuer vouches for.
+        if identity.kind != "jwt":
+            return
+        yield from self._by_subject.get((identity.authenticator, identity.subject), ())
+        if identity.email is not None and identity.email_trusted:
+            yield from self._by_email.get((identity.authenticator, identity.email), ())

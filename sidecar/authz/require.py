@@ -1,0 +1,82 @@
+"""``require``: every part must hold. Compiled to closures once; verdicts are kept on the principal."""
+
+from collections.abc import Callable
+from typing import NamedTuple, TypeAlias
+
+from sidecar.model.principal import Principal
+from sidecar.model.reason import Reason
+from sidecar.model.settings import RequireSettings
+
+Test: TypeAlias = Callable[[Principal], bool]
+MAX_MEMO = 4096
+
+
+class Unmet(NamedTuple):
+    """The first part of ``require`` that does not hold."""
+
+    reason: Reason
+    keyword: str
+    detail: str
+
+
+class Requirement:
+    """A compiled ``require``. Equal demands of one configuration should share one object, and so its verdicts."""
+
+    __slots__ = ("_parts", "keyword")
+
+    def __init__(self, settings: RequireSettings) -> None:
+        """Compile; raises ValueError on an empty list of values, which would mean nothing or everything."""
+        self._parts = tuple((keyword, values, _compile(keyword, values)) for keyword, values in settings.parts)
+        if not self._parts:
+            raise ValueError("an empty require")
+        self.keyword = f"require.{self._parts[0][0]}" if len(self._parts) == 1 else "require"
+        """What the rule of an allow says: the one part, or all of them."""
+
+    def check(self, principal: Principal) -> Unmet | None:
+        """Return None when every part holds."""
+        memo = principal.memo
+        try:
+            return memo[self]  # type: ignore[return-value]  # keyed on this object: always Unmet or None
+        except KeyError:
+            pass
+        verdict = self._evaluate(principal)
+        if len(memo) >= MAX_MEMO:
+            memo.clear()
+        memo[self] = verdict
+        return verdict
+
+    def _evaluate(self, principal: Principal) -> Unmet | None:
+        for keyword, values, holds in self._parts:
+            if not holds(principal):
+                return _unmet(keyword, values, principal)
+        return None
+
+
+def _compile(keyword: str, values: tuple[str, ...]) -> Test:
+    if keyword == "authenticated":
+        return lambda principal: principal.identity.kind != "anonymous"
+    if not values:
+        raise ValueError(f"require.{keyword} without a value")
+    wanted = frozenset(values)
+    tests: dict[str, Test] = {
+        "permission": lambda principal: all(principal.permissions.grants(name) for name in values),
+        "all_permissions": lambda principal: all(principal.permissions.grants(name) for name in values),
+        "any_permission": lambda principal: any(principal.permissions.grants(name) for name in values),
+        "role": lambda principal: wanted <= principal.closure,
+        "all_roles": lambda principal: wanted <= principal.closure,
+        "any_role": lambda principal: not wanted.isdisjoint(principal.closure),
+        "scope": lambda principal: wanted <= principal.scopes,
+        "all_scopes": lambda principal: wanted <= principal.scopes,
+        "any_scope": lambda principal: not wanted.isdisjoint(principal.scopes),
+        "audiences": lambda principal: not wanted.isdisjoint(principal.identity.audiences),
+    }
+    if keyword not in tests:
+        raise ValueError(f"require.{keyword} is not known")
+    return tests[keyword]
+
+
+def _unmet(keyword: str, values: tuple[str, ...], principal: Principal) -> Unmet:
+    if principal.identity.kind == "anonymous":
+        return Unmet(Reason.MISSING_CREDENTIAL, keyword, "anonymous caller")
+    reason = Reason.INSUFFICIENT_SCOPE if "scope" in keyword else Reason.INSUFFICIENT_PERMISSION
+    return Unmet(reason, keyword, f"{keyword} {', '.join(values)} not met")
