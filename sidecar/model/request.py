@@ -15,10 +15,10 @@ class Headers(Protocol):
         """All names; repeated ones may appear more than once."""
 
     def get(self, name: str) -> str | None:
-        """The first value of ``name``, or None."""
+        """The value of ``name``, repeated ones joined with a comma as Envoy's map has them, or None."""
 
     def all(self, name: str) -> Sequence[str]:
-        """Every value of ``name`` in order (one merged value where Envoy merges)."""
+        """Every line of ``name`` in order (one merged line where Envoy merges)."""
 
 
 class RequestDetails(Protocol):

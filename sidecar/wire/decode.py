@@ -1,0 +1,146 @@
+"""Bytes of a CheckRequest to a CheckInput, or MalformedRequest. Never any other exception.
+
+Reading protobuf fields from Python is what costs here (docs/explanation/performance.md), so every submessage is
+touched once, headers are read in place, and rare parts only when asked for.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import DecodeError
+
+from sidecar.model.errors import MalformedRequest
+from sidecar.model.request import CheckInput, Headers
+
+from ._gen.ext_authz_pb2 import AttributeContext, CheckRequest, HeaderMap
+
+MAX_HEADERS = 1000
+MAX_HEADER_BYTES = 256 * 1024
+
+_parse = CheckRequest.FromString
+
+
+class MapHeaders:
+    """``headers``: Envoy's merged map."""
+
+    __slots__ = ("_map",)
+
+    def __init__(self, headers: Mapping[str, str]) -> None:
+        """Read ``headers`` in place."""
+        self._map = headers
+
+    def get(self, name: str) -> str | None:
+        """The merged value."""
+        return self._map.get(name)
+
+    def names(self) -> Collection[str]:
+        """All names, each once."""
+        return self._map
+
+    def all(self, name: str) -> Sequence[str]:
+        """The merged line, if there is one."""
+        value = self._map.get(name)
+        return () if value is None else (value,)
+
+
+class RawHeaders:
+    """``header_map``: names and raw values in order, repeats kept apart. Bytes that are not UTF-8 read as ``!``."""
+
+    __slots__ = ("_headers", "_names")
+
+    def __init__(self, headers: HeaderMap) -> None:
+        """Read the names; values are read when asked for."""
+        self._headers = headers.headers
+        self._names = [header.key for header in self._headers]
+
+    def names(self) -> Collection[str]:
+        """All names, as often as they come."""
+        return self._names
+
+    def get(self, name: str) -> str | None:
+        """All lines of ``name`` joined with a comma."""
+        count = self._names.count(name)
+        if count == 1:
+            header = self._headers[self._names.index(name)]
+            return _text(header.raw_value) if header.raw_value else header.value
+        return ",".join(self.all(name)) if count else None
+
+    def all(self, name: str) -> Sequence[str]:
+        """Each line of ``name``."""
+        return [_text(header.raw_value) if header.raw_value else header.value for header in self._headers if header.key == name]
+
+
+def _text(raw: bytes) -> str:
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw.decode("utf-8", "surrogateescape").translate(_SURROGATES)
+
+
+_SURROGATES = dict.fromkeys(range(0xDC80, 0xDD00), "!")
+
+
+class Details:
+    """The rare parts, read when a route needs them."""
+
+    __slots__ = ("_attributes",)
+
+    def __init__(self, attributes: AttributeContext) -> None:
+        """Keep the message."""
+        self._attributes = attributes
+
+    def source_principal(self) -> str:
+        """The peer certificate's principal."""
+        return self._attributes.source.principal
+
+    def peer_certificate(self) -> str:
+        """URL-encoded PEM."""
+        return self._attributes.source.certificate
+
+    def body(self) -> bytes:
+        """``raw_body``, else ``body``."""
+        http = self._attributes.request.http
+        return http.raw_body or http.body.encode()
+
+    def metadata(self) -> Mapping[str, object]:
+        """``metadata_context`` as plain values, by namespace."""
+        namespaces = self._attributes.metadata_context.filter_metadata
+        return {name: MessageToDict(struct) for name, struct in namespaces.items()}
+
+
+def decode(payload: bytes) -> CheckInput:
+    """Decode one check.
+
+    Raises:
+        MalformedRequest: not a CheckRequest, not an HTTP check, or too many headers.
+
+    """
+    try:
+        attributes = _parse(payload).attributes
+    except DecodeError:
+        raise MalformedRequest("not a CheckRequest, or text in it is not UTF-8") from None
+    request = attributes.request
+    if not request.HasField("http"):
+        raise MalformedRequest("a check without an HTTP request (TCP or UDP)")
+    http = request.http
+    headers: Headers
+    if http.HasField("header_map"):
+        headers = RawHeaders(http.header_map)
+    else:
+        headers = MapHeaders(http.headers)
+    if len(headers.names()) > MAX_HEADERS or (len(payload) > MAX_HEADER_BYTES and _header_bytes(headers) > MAX_HEADER_BYTES):
+        raise MalformedRequest("more than 1,000 headers, or 256 KiB of them")
+    return CheckInput(
+        http.method,
+        http.host,
+        http.path,
+        headers,
+        http.id,
+        attributes.source.address.socket_address.address,
+        attributes.context_extensions,
+        Details(attributes),
+    )
+
+
+def _header_bytes(headers: Headers) -> int:
+    return sum(len(name) + sum(map(len, headers.all(name))) for name in set(headers.names()))
