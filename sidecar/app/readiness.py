@@ -61,7 +61,7 @@ class Readiness:
 
     async def until_ready(self) -> None:
         """Return once ready or draining."""
-        while not self.draining and self.reasons():
+        while not self.draining and self.reasons():  # noqa: ASYNC110 - the sources are plain values, without events
             await asyncio.sleep(POLL)
 
 

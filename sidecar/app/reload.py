@@ -10,7 +10,6 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
-from pathlib import PurePath
 from typing import Generic, Protocol, TypeVar
 
 from sidecar.model.errors import ConfigError, Problem, SidecarError, Where
@@ -18,6 +17,9 @@ from sidecar.model.settings import Settings
 from sidecar.ports import Clock
 
 log = logging.getLogger(__name__)
+
+CONFIG = "config"
+"""The source that is the configuration itself."""
 
 QUIET = 0.1
 """Seconds without a further change before a reload starts: editors and kubelet write in several steps."""
@@ -70,8 +72,8 @@ class Steps(Generic[C]):
 
     ``validate`` reads and checks the files in a child; raises ConfigError. ``guard`` compares the running settings
     with new ones and returns what forbids the change. ``install`` loads new sources, compiles and swaps; it raises
-    ConfigError and then has changed nothing. ``reread`` takes the changed paths that are not configuration and
-    renews the tables that were read from them; it reports its own failures.
+    ConfigError and then has changed nothing. ``reread`` takes the names of the sources whose files changed and
+    renews their tables; it reports its own failures.
     """
 
     validate: Callable[[], Awaitable[C]]
@@ -85,26 +87,22 @@ class Reloader(Generic[C]):
     """Turns changes on disk into a new snapshot, one at a time. Lives on the event loop."""
 
     def __init__(self, config: str, revision: str, steps: Steps[C], clock: Clock, *, quiet: float = QUIET) -> None:
-        """``config`` is the watched file or directory; ``revision`` the one that was loaded at start."""
+        """``config`` is the file or directory, for messages; ``revision`` the one that was loaded at start."""
         self.stage = Stage.IDLE
         self.last = Outcome(clock.now().wall, revision)
         """The load at start counts as the first one, and it went well."""
         self.reloads = 0
-        self._config = PurePath(config)
+        self._config = config
         self._steps = steps
         self._clock = clock
         self._quiet = quiet
         self._changed: set[str] = set()
         self._wake = asyncio.Event()
 
-    def changed(self, paths: Iterable[str]) -> None:
-        """Take note that these files changed; returns at once."""
-        self._changed.update(paths)
+    def changed(self, sources: Iterable[str]) -> None:
+        """Take note that files of these sources (CONFIG among them) changed; returns at once."""
+        self._changed.update(sources)
         self._wake.set()
-
-    def requested(self) -> None:
-        """Reload although nothing was seen to change (SIGHUP)."""
-        self.changed((str(self._config),))
 
     async def run(self) -> None:
         """Handle changes forever."""
@@ -112,9 +110,9 @@ class Reloader(Generic[C]):
             await self._wake.wait()
             self.stage = Stage.SETTLING
             await self._settle()
-            paths, self._changed = frozenset(self._changed), set()
+            changed, self._changed = frozenset(self._changed), set()
             try:
-                await self._handle(paths)
+                await self._handle(changed)
             finally:
                 self.stage = Stage.IDLE
 
@@ -125,16 +123,13 @@ class Reloader(Generic[C]):
             await asyncio.sleep(self._quiet)
         self._wake.clear()
 
-    async def _handle(self, paths: frozenset[str]) -> None:
-        ours = frozenset(path for path in paths if self._is_config(path))
-        if paths - ours:
-            await self._steps.reread(paths - ours)
+    async def _handle(self, changed: frozenset[str]) -> None:
+        sources = changed - {CONFIG}
+        if sources:
+            await self._steps.reread(sources)
         # After a failure anything may have been the cause (a missing key file, say): try again on any change.
-        if ours or not self.last.ok:
+        if CONFIG in changed or not self.last.ok:
             await self._reload()
-
-    def _is_config(self, path: str) -> bool:
-        return PurePath(path) == self._config or self._config in PurePath(path).parents
 
     async def _reload(self) -> None:
         before = self.last
@@ -144,7 +139,7 @@ class Reloader(Generic[C]):
         except ConfigError as error:
             self._failed(error.problems)
         except (SidecarError, OSError) as error:
-            self._failed((Problem(Where(str(self._config), 0, ""), str(error)),))
+            self._failed((Problem(Where(self._config, 0, ""), str(error)),))
         else:
             self.last = Outcome(self._clock.now().wall, revision)
             if revision != before.revision or not before.ok:

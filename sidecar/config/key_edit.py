@@ -158,11 +158,11 @@ def _end_of_line(text: str, index: int) -> int:
 
 def _set_true(text: str, node: yaml.MappingNode, name: str) -> str:
     value = _value(node, name)
-    if value is not None:
+    if isinstance(value, yaml.Node):
         padding = "" if value.start_mark.index < value.end_mark.index else " "
         return text[: value.start_mark.index] + padding + "true" + text[value.end_mark.index :]
     if node.flow_style:
         last = node.value[-1][1].end_mark.index
         return text[:last] + f", {name}: true" + text[last:]
-    key = node.value[1 if len(node.value) > 1 else 0][0].start_mark
+    key: yaml.Mark = node.value[1 if len(node.value) > 1 else 0][0].start_mark
     return text[: key.index] + f"{name}: true\n" + " " * key.column + text[key.index :]
