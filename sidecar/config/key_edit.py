@@ -63,12 +63,21 @@ def flow(value: object) -> str:
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{flow(str(key))}: {flow(item)}" for key, item in value.items()) + "}"
     if isinstance(value, str):
-        return value if value.isascii() and value.isidentifier() and value.lower() not in _WORDS else json.dumps(value)
+        return value if value.isascii() and value.isidentifier() and value.lower() not in _WORDS else _quoted(value)
     if isinstance(value, Sequence):
         return "[" + ", ".join(flow(item) for item in value) + "]"
     return json.dumps(value)
 
 
+def _quoted(text: str) -> str:
+    """A double-quoted scalar in ASCII. JSON's own surrogate pairs would be two characters in YAML."""
+    return "".join(
+        char if " " <= char <= "~" else f"\\u{ord(char):04x}" if ord(char) < _BEYOND_BMP else f"\\U{ord(char):08x}"
+        for char in json.dumps(text, ensure_ascii=False)
+    )
+
+
+_BEYOND_BMP = 0x10000
 _WORDS = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n"})
 
 
