@@ -1,0 +1,124 @@
+"""What both fronts share: their protocol, admission, and the one place that holds what should not happen."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+
+from sidecar.model.ask import Verify
+from sidecar.model.errors import SidecarError
+from sidecar.model.reason import Reason
+from sidecar.ports import Clock
+
+from .seam import Checks, Pending
+
+CHECK_METHOD = "/envoy.service.auth.v3.Authorization/Check"
+LEAST_TIME = 0.002
+"""Seconds. A check with less left is not begun: its answer would not arrive in time."""
+TOO_LATE = "less than 2 ms left on arrival"
+TOO_MANY = "max_in_flight reached"
+TOO_LARGE = "larger than max_check_size"
+STOPPING = "shutting down"
+
+_POLL = 0.01
+_First = TypeVar("_First")
+_Second = TypeVar("_Second")
+_log = logging.getLogger(__name__)
+
+
+class StartError(SidecarError):
+    """The check listener cannot be opened as configured; the text names the setting and the way out."""
+
+
+class Front(Protocol):
+    """A running check listener. Its methods are called on the event loop's thread."""
+
+    transport: str
+    """``native`` or ``grpcio``."""
+    reason: str
+    """Why this transport, in words for the log and /status."""
+    address: str
+    """Where it listens, with the port that was bound."""
+
+    def set_serving(self, serving: bool) -> None:
+        """Answer health checks with SERVING or NOT_SERVING from now on, and tell who watches. NOT_SERVING at first."""
+
+    def in_flight(self) -> int:
+        """Checks received and not yet answered."""
+
+    def alive(self) -> bool:
+        """Whether checks are still being decided; False after close, or when the deciding thread has died."""
+
+    async def drain(self, quiet: float = 0.2, *, until: float) -> bool:
+        """Go on answering until no check has come for ``quiet`` seconds, at most until ``until`` (monotonic seconds).
+
+        Returns True when it got quiet. Otherwise what is left, and what still comes, is denied ``not_ready``.
+        """
+
+    async def close(self) -> None:
+        """Stop listening and remove the socket file. Replies given before are delivered."""
+
+
+class Desk:
+    """Begins checks and runs their verifications. Never raises, whatever the service or a key object does."""
+
+    __slots__ = ("_checks", "_max_size")
+
+    def __init__(self, checks: Checks, max_size: int) -> None:
+        """``max_size``: bytes, above which a CheckRequest is refused unread."""
+        self._checks = checks
+        self._max_size = max_size
+
+    def open(self, payload: bytes, time_left: float | None) -> bytes | Pending:
+        """Begin a check; ``time_left`` is the caller's own, in seconds."""
+        if len(payload) > self._max_size:
+            return self._checks.refuse(Reason.MALFORMED_REQUEST, TOO_LARGE)
+        if time_left is not None and time_left < LEAST_TIME:
+            return self._checks.refuse(Reason.OVERLOADED, TOO_LATE)
+        return self._held(self._checks.open, payload, time_left)
+
+    def resume(self, pending: Pending, answer: object) -> bytes | Pending:
+        """Go on with the loop's answer."""
+        return self._held(self._checks.resume, pending, answer)
+
+    def verify(self, pending: Pending) -> bytes | Pending:
+        """Run the signature check that ``pending`` asks for, on this thread, and go on."""
+        return self._held(self._verify, pending, None)
+
+    def _verify(self, pending: Pending, _: None) -> bytes | Pending:
+        ask = pending.ask
+        assert isinstance(ask, Verify)
+        return self._checks.resume(pending, ask.run())
+
+    def _held(self, step: Callable[[_First, _Second], bytes | Pending], first: _First, second: _Second) -> bytes | Pending:
+        """Take a step; a deciding thread that dies would leave every later check without an answer."""
+        try:
+            return step(first, second)
+        except Exception as error:  # noqa: BLE001 - the fronts' side of the fail-closed boundary; denies, never allows
+            report(error)
+            if isinstance(first, Pending):
+                return self._checks.fail(first, Reason.INTERNAL_ERROR)
+            return self._checks.refuse(Reason.INTERNAL_ERROR, type(error).__name__)
+
+
+def report(error: BaseException) -> None:
+    """Log an unexpected error by type and place; its text may hold what the request held (security rule 22)."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace is not None else "unknown"
+    _log.error("unexpected %s at %s while deciding; denied", type(error).__name__, place)
+
+
+async def wait_quiet(received: Callable[[], int], in_flight: Callable[[], int], clock: Clock, quiet: float, until: float) -> bool:
+    """Wait until nothing was received for ``quiet`` seconds and nothing is in flight; False when ``until`` came first."""
+    seen = received()
+    since = clock.mono()
+    while (now := clock.mono()) < until:
+        count = received()
+        if count != seen or in_flight() > 0:
+            seen, since = count, now
+        elif now - since >= quiet:
+            return True
+        await asyncio.sleep(_POLL)
+    return False
