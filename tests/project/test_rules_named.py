@@ -5,10 +5,10 @@ import re
 from .tree import python_files, text
 
 NUMBER = r"\d{1,2}a?"
-NAMED = re.compile(rf"[Ss]ecurity rules? ({NUMBER}(?:(?:, and |, | and |–|-| to ){NUMBER})*)")
+NAMED = re.compile(rf"[Ss]ecurity rules? ({NUMBER}(?:(?:, and |, | and |-| to ){NUMBER})*)")
 IN_A_NAME = re.compile(rf"security_rules?((?:_{NUMBER})+)(?=_|\b)")
 ROW = re.compile(rf"^\| ({NUMBER}) \|", re.MULTILINE)
-SPAN = re.compile(r"(\d+)(?:–|-| to )(\d+)")
+SPAN = re.compile(r"(\d+)(?:-| to )(\d+)")
 
 
 def rules() -> list[str]:
@@ -16,7 +16,7 @@ def rules() -> list[str]:
 
 
 def rules_in(source: str) -> set[str]:
-    """The rules that a text names: ``Security rule 9``, ``Security rules 3, 5a and 9``, ``Security rules 1–4``."""
+    """The rules that a text names: ``Security rule 9``, ``Security rules 3, 5a and 9``, ``Security rules 1 to 4``."""
     named: set[str] = set()
     for words in [*NAMED.findall(source), *(match.replace("_", " ") for match in IN_A_NAME.findall(source))]:
         for first, last in SPAN.findall(words):
@@ -40,6 +40,6 @@ def test_each_rule_is_named_by_a_test() -> None:
 def test_names_are_understood() -> None:
     assert rules_in('"""Security rule 9."""') == {"9"}
     assert rules_in("Security rules 3, 5a and 24a hold") == {"3", "5a", "24a"}
-    assert rules_in("security rules 1–3") == {"1", "2", "3"}
+    assert rules_in("security rules 1-3") == {"1", "2", "3"}
     assert rules_in("def test_security_rule_16_refuses():") == {"16"}
     assert rules_in("rule 9 of something else") == set()
