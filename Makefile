@@ -38,7 +38,7 @@ lint: setup ## Style, types, layers, YAML, shell, Dockerfile, generated files, E
 	$(BIN)/shellcheck $(SHELL_FILES)
 	$(BIN)/hadolint Dockerfile
 	@$(MAKE) gen-check
-	$(BIN)/python -m tools.envoy_validate
+	@for file in envoy/*.yaml; do echo "envoy --mode validate -c $$file"; $(BIN)/envoy --mode validate -l error -c "$$file" || exit 1; done
 
 .PHONY: format
 format: setup ## Rewrite the code in the project's style
