@@ -1,0 +1,132 @@
+"""A small HTTP/1.1 server on a thread of its own, which hands its handler the request exactly as it was sent."""
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self, TypeAlias
+
+MAX_HEAD = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request. ``target`` and header names as on the wire (latin-1), repeats in order."""
+
+    method: str
+    target: str
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+    @property
+    def path(self) -> str:
+        """The target before its query."""
+        return self.target.partition("?")[0]
+
+    def all(self, name: str) -> list[str]:
+        """Every value of a header, whatever the case of its name."""
+        return [value for key, value in self.headers if key.lower() == name.lower()]
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """One answer. ``headers`` beside content-length, which is added."""
+
+    status: int = 200
+    body: bytes = b""
+    headers: tuple[tuple[str, str], ...] = field(default=())
+
+
+Handler: TypeAlias = Callable[[Request], Awaitable[Response]]
+
+
+class HttpServer:
+    """Serves ``handler`` on a loopback port until ``stop``. Connections are kept alive."""
+
+    def __init__(self, handler: Handler, port: int = 0) -> None:
+        """Start listening; ``port`` 0 takes a free one."""
+        self._handler = handler
+        self._loop = asyncio.new_event_loop()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="httpd", daemon=True)
+        self._thread.start()
+        self._server = self._on_loop(asyncio.start_server(self._connection, "127.0.0.1", port, limit=MAX_HEAD))
+        self.port: int = self._server.sockets[0].getsockname()[1]
+        self._open = True
+
+    @property
+    def url(self) -> str:
+        """``http://127.0.0.1:PORT``."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def stop(self) -> None:
+        """Close every connection and end the thread. Does nothing the second time."""
+        if self._open:
+            self._open = False
+            self._on_loop(self._shut())
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join(5)
+            self._loop.close()
+
+    def _on_loop(self, work):
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
+
+    async def _shut(self) -> None:
+        self._server.close()
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        try:
+            while await self._exchange(reader, writer):
+                pass
+        except (asyncio.IncompleteReadError, asyncio.CancelledError, ConnectionError, ValueError):
+            pass
+        finally:
+            self._tasks.discard(task)
+            writer.close()
+            with contextlib.suppress(ConnectionError, asyncio.CancelledError):
+                await writer.wait_closed()
+
+    async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        head = await reader.readuntil(b"\r\n\r\n")
+        first, *lines = head[:-4].decode("latin-1").split("\r\n")
+        method, target, _ = first.split(" ", 2)
+        headers = tuple((name, value.strip(" \t")) for name, _, value in (line.partition(":") for line in lines))
+        request = Request(method, target, headers, b"")
+        if length := request.all("content-length"):
+            request = Request(method, target, headers, await reader.readexactly(int(length[0])))
+        elif "chunked" in request.all("transfer-encoding"):
+            request = Request(method, target, headers, await _chunks(reader))
+        answer = await self._handler(request)
+        lines = [
+            f"HTTP/1.1 {answer.status} -",
+            f"content-length: {len(answer.body)}",
+            *(f"{name}: {value}" for name, value in answer.headers),
+        ]
+        writer.write("\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + (b"" if method == "HEAD" else answer.body))
+        await writer.drain()
+        return "close" not in request.all("connection")
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Stop."""
+        self.stop()
+
+
+async def _chunks(reader: asyncio.StreamReader) -> bytes:
+    body = b""
+    while size := int((await reader.readline()).split(b";")[0], 16):
+        body += await reader.readexactly(size)
+        await reader.readline()
+    await reader.readline()
+    return body
