@@ -1,0 +1,116 @@
+"""From start to exit: signals, start, drain.
+
+SIGTERM drains (exit 0): health NOT_SERVING and /readyz 503, everything still answered for ``shutdown_delay``, so
+that Envoy and Kubernetes notice before anything is refused; then until quiet; ``shutdown_timeout`` bounds it all.
+A second SIGTERM, or a SIGINT after one, exits 1 at once. SIGHUP reloads. Before it is serving, SIGTERM just ends.
+"""
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from types import FrameType
+from typing import TYPE_CHECKING, NoReturn
+
+from sidecar.model.errors import ConfigError, SidecarError
+
+if TYPE_CHECKING:
+    from .process import Process
+
+log = logging.getLogger(__name__)
+
+EXIT_OK = 0
+EXIT_CONFIG = 1
+EXIT_FAILED = 3
+EXIT_CUT_SHORT = 1
+QUIET = 0.2
+"""Seconds without a check after which a draining listener closes."""
+FLUSH_TIMEOUT = 2.0
+"""Seconds that decision records may take to be written at the end."""
+
+_STOP = (signal.SIGTERM, signal.SIGINT)
+
+
+def serve(config: str) -> int:
+    """Serve until told to stop; return the exit code. To be called once, on the main thread.
+
+    0: drained. 1: the configuration is invalid (printed on stderr). 3: a listener or file cannot be opened.
+    """
+    for number in _STOP:
+        # As PID 1 of a container a process has no default handlers: a SIGTERM during the imports would be lost.
+        signal.signal(number, _leave_early)
+    try:
+        return _runner_run(config)
+    except ConfigError as error:
+        for problem in error.problems:
+            hint = f" ({problem.hint})" if problem.hint else ""
+            print(f"{problem.where}: error: {problem.message}{hint}", file=sys.stderr)  # noqa: T201 - for people, before logging matters
+        return EXIT_CONFIG
+    except (SidecarError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201
+        return EXIT_FAILED
+
+
+def _leave_early(_number: int, _frame: FrameType | None) -> NoReturn:
+    raise SystemExit(EXIT_OK)
+
+
+def _runner_run(config: str) -> int:
+    import uvloop  # noqa: PLC0415 - after the signal handlers
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(_live(config))
+
+
+async def _live(config: str) -> int:
+    stop = _stop_on_signals()
+    from .build import start  # noqa: PLC0415 - begins validating before it imports the rest
+
+    starting = asyncio.create_task(start(config))
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    if not starting.done():
+        starting.cancel()
+        await asyncio.wait({starting})
+        log.info("stopped before serving")
+        return EXIT_OK
+    process = starting.result()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, process.reload)
+    await stopping
+    await drain(process)
+    return EXIT_OK
+
+
+def _stop_on_signals() -> asyncio.Event:
+    """Let the first SIGTERM or SIGINT set the event that is returned, and any further one end the process at once."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def stopped() -> None:
+        if stop.is_set():
+            log.error("second signal: leaving at once, checks in flight are lost")
+            os._exit(EXIT_CUT_SHORT)
+        stop.set()
+
+    for number in _STOP:
+        loop.add_signal_handler(number, stopped)
+    return stop
+
+
+async def drain(process: "Process") -> None:
+    """Stop without losing a check; see the module's text for the order."""
+    began = process.clock.mono()
+    server = process.settings.server
+    until = began + server.shutdown_timeout
+    process.readiness.draining = True
+    process.front.set_serving(False)
+    log.info("draining", extra={"shutdown_delay": server.shutdown_delay, "in_flight": process.front.in_flight()})
+    await asyncio.sleep(min(server.shutdown_delay, server.shutdown_timeout))
+    quiet = await process.front.drain(QUIET, until=until)
+    await process.close(FLUSH_TIMEOUT)
+    seconds = round(process.clock.mono() - began, 3)
+    if quiet:
+        log.info("drained", extra={"seconds": seconds})
+    else:
+        log.warning("shutdown_timeout reached: what was left was denied (not_ready)", extra={"seconds": seconds})
