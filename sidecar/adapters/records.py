@@ -1,0 +1,180 @@
+"""Decision records: one JSON line for each decision, written off the decision path.
+
+``emit`` runs on the deciding thread and costs it as little as can be: it picks the values (a request must not be
+touched once its check is over), keeps them in a struct that the garbage collector ignores, and leaves it to the
+writing thread to encode up to 128 of them in one call.
+"""
+
+import logging
+import re
+from datetime import UTC, datetime
+
+import msgspec
+
+from sidecar.model.decision import Allow, Decision
+from sidecar.model.principal import Principal
+from sidecar.model.request import CheckInput
+
+from .output import BATCH, LINGER, Output, Pump, escape_json_text
+
+log = logging.getLogger(__name__)
+
+CAPACITY = 8192
+"""Records that wait at most. A quarter of it is room that only denials may use: they are dropped last."""
+
+MAX_PATH = 1024
+MAX_HOST = 256
+MAX_NAME = 256
+MAX_DETAIL = 512
+MAX_ID = 128
+MAX_SHORT = 64
+
+_is_traceparent = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}").fullmatch
+"""W3C Trace Context §3.2. No version with more fields exists; one that has them is not taken."""
+_PRINCIPAL = object()
+"""Key of a principal's encoded form in its memo."""
+_encoder = msgspec.json.Encoder()
+_from_timestamp = datetime.fromtimestamp
+
+
+class Record(msgspec.Struct, gc=False, omit_defaults=True):
+    """One line, its fields in the order in which they are written; empty ones are left out."""
+
+    time: datetime
+    decision_id: str
+    request_id: str = ""
+    trace_id: str = ""
+    decision: str = ""
+    reason: str = ""
+    status: int = 0
+    route: str = ""
+    rule: str = ""
+    principal: msgspec.Raw | None = None
+    method: str = ""
+    host: str = ""
+    path: str = ""
+    source_ip: str = ""
+    revision: str = ""
+    duration_us: int = 0
+    detail: str = ""
+
+
+class RecordWriter:
+    """Implements ``ports.DecisionSink`` on a descriptor (standard output)."""
+
+    __slots__ = ("_pump", "_queue", "_refused", "_room", "_room_for_allows")
+
+    def __init__(self, fd: int, *, capacity: int = CAPACITY, linger: float = LINGER) -> None:
+        """Start the writing thread. ``capacity`` in records, ``linger`` in seconds that a record waits for others."""
+        self._pump: Pump[Record] = Pump(Output(fd, on_change=_report), encode_records, "records", linger=linger)
+        self._queue = self._pump.queue
+        self._room = capacity
+        self._room_for_allows = capacity - capacity // 4
+        self._refused = 0
+        self._pump.start()
+
+    @property
+    def dropped(self) -> int:
+        """Records refused because the queue was full, and those that could not be written."""
+        return self._refused + self._pump.lost
+
+    def emit(
+        self,
+        decision: Decision,
+        request: CheckInput | None,
+        decision_id: str,
+        at: float,
+        duration: float,
+        revision: str,
+    ) -> bool:
+        """Take one decision without waiting; False when there is no room (it counts as dropped)."""
+        queue = self._queue
+        waiting = len(queue)
+        if isinstance(decision, Allow):
+            room, verdict, status, detail = self._room_for_allows, "allow", 0, ""
+        else:
+            room, verdict, status, detail = self._room, "deny", decision.status, decision.detail[:MAX_DETAIL]
+        if waiting >= room:
+            self._refused += 1
+            return False
+        principal = decision.principal
+        who = None if principal is None else (principal.memo.get(_PRINCIPAL) or _describe(principal))
+        if request is None:
+            method = host = path = source_ip = request_id = trace_id = ""
+        else:
+            method, host, path, headers, request_id, source_ip, _, _ = request
+            path = path.split("?", 1)[0]
+            if len(path) > MAX_PATH or "#" in path or len(host) > MAX_HOST or len(method) > MAX_SHORT:
+                path, host, method = path.split("#", 1)[0][:MAX_PATH], host[:MAX_HOST], method[:MAX_SHORT]
+            request_id = headers.get("x-request-id") or request_id
+            if len(request_id) > MAX_ID:
+                request_id = request_id[:MAX_ID]
+            trace_id = headers.get("traceparent") or ""
+            if trace_id:
+                trace_id = trace_id[3:35] if _is_traceparent(trace_id) else ""
+        queue.append(
+            Record(
+                _from_timestamp(at, UTC), decision_id, request_id, trace_id, verdict, decision.reason, status, decision.route,
+                decision.rule, who, method, host, path, source_ip, revision, int(duration * 1e6), detail,  # type: ignore[arg-type]
+            )
+        )  # fmt: skip
+        if self._pump.idle or waiting == BATCH - 1:
+            self._pump.wake()
+        return True
+
+    def close(self, timeout: float) -> bool:
+        """Write what waits, for at most ``timeout`` seconds; return whether all of it was. Later decisions are refused."""
+        self._room = self._room_for_allows = 0
+        done = self._pump.close(timeout)
+        self._refused += len(self._queue)
+        return done
+
+
+def _describe(principal: Principal) -> msgspec.Raw:
+    """Encode who it was, once for each principal."""
+    identity = principal.identity
+    fields = {
+        "issuer": identity.issuer[:MAX_NAME],
+        "subject": identity.subject[:MAX_NAME],
+        "authenticator": identity.authenticator,
+        "key_id": (identity.credential_id or "")[:MAX_ID] if identity.kind == "api_key" else "",
+    }
+    encoded = msgspec.Raw(_encode_one({name: value for name, value in fields.items() if value}))
+    principal.memo[_PRINCIPAL] = encoded
+    return encoded
+
+
+def _encode_one(value: object) -> bytes:
+    """Encode, replacing what is no valid Unicode (lone surrogates) where there is some."""
+    try:
+        return _encoder.encode(value)
+    except UnicodeEncodeError:
+        return _encoder.encode(_valid(msgspec.to_builtins(value)))
+
+
+def _valid(value: object) -> object:
+    """Copy plain data with every text made encodable."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, dict):
+        return {key: _valid(item) for key, item in value.items()}
+    return value
+
+
+def encode_records(records: list[Record]) -> bytes:
+    """Return one line for each; control characters that JSON lets through are escaped (security rule 23)."""
+    try:
+        lines = _encoder.encode_lines(records)
+    except UnicodeEncodeError:
+        lines = b"".join(_encode_one(record) + b"\n" for record in records)
+    if lines.isascii() and b"\x7f" not in lines:
+        return lines
+    return escape_json_text(lines.decode()).encode()
+
+
+def _report(trouble: str) -> None:
+    """Say once that records get lost, and once that they don't any more."""
+    if trouble:
+        log.error("decision records cannot be written; they are dropped and counted", extra={"error": trouble})
+    else:
+        log.warning("decision records are written again")
