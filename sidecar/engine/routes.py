@@ -61,6 +61,10 @@ class Leaf(Generic[T]):
                     return candidate.payload
         return None
 
+    def has_own(self, method: str, context: Mapping[str, str]) -> bool:
+        """Tell whether some route here names this very method."""
+        return any(candidate.admits(context) for candidate in self.methods.get(method, ()))
+
     def preflight(self, requested: str, context: Mapping[str, str]) -> T | None:
         """Return the route with ``cors_preflight`` that accepts the method a browser asks about."""
         wanted = "GET" if requested == "HEAD" else requested

@@ -13,14 +13,15 @@ class MalformedRequest(SidecarError):
 
 @dataclass(frozen=True, slots=True)
 class Where:
-    """A place in the configuration, as operators read it: ``file:line: key.path``."""
+    """A place in the configuration, as operators read it: ``file:line: key.path``. Line 0: the file as a whole."""
 
     file: str
     line: int
     key: str
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}: {self.key}" if self.key else f"{self.file}:{self.line}"
+        place = f"{self.file}:{self.line}" if self.line else self.file
+        return ": ".join(part for part in (place, self.key) if part)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ that are at most one update old, which is all a scrape needs.
 from bisect import bisect_left
 from collections import Counter
 
+from .decision import Allow, Decision
 from .reason import Reason
 
 BUCKETS: tuple[float, ...] = (
@@ -54,7 +55,7 @@ class RouteRow:
 class Meter:
     """All counters of the deciding thread."""
 
-    __slots__ = ("allow_seconds", "caches", "deny_seconds", "in_flight", "no_route", "rows", "sinks_dropped")
+    __slots__ = ("allow_seconds", "caches", "deny_seconds", "in_flight", "no_route", "records_dropped", "rows")
 
     def __init__(self) -> None:
         """Start empty."""
@@ -65,7 +66,12 @@ class Meter:
         self.caches: Counter[tuple[str, str]] = Counter()
         """(cache, result) → requests."""
         self.in_flight = 0
-        self.sinks_dropped = 0
+        self.records_dropped = 0
+
+    def count(self, decision: Decision, seconds: float) -> None:
+        """Count one decision under its route, which is one that a configuration names."""
+        (self.rows.get(decision.route) or self.no_route).count(decision.reason)
+        (self.allow_seconds if isinstance(decision, Allow) else self.deny_seconds).observe(seconds)
 
     def row(self, name: str) -> RouteRow:
         """Return the row of a route name, made on first use."""

@@ -3,42 +3,34 @@
 from typing import NamedTuple
 
 
-class HeaderSet:
-    """Headers to overwrite with these values. ``encoded`` is the encoder's memo of exactly this value."""
+class Upstream:
+    """What every allowed request of one principal changes: identity headers to set, names to remove.
 
-    __slots__ = ("encoded", "items")
+    The two are disjoint: Envoy removes last, so a name in both would be gone. ``encoded`` is the encoder's memo
+    of exactly this value.
+    """
 
-    def __init__(self, items: tuple[tuple[str, str], ...]) -> None:
-        """Hold (lower-case name, checked value) pairs."""
-        self.items = items
+    __slots__ = ("encoded", "removed", "set_headers")
+
+    def __init__(self, set_headers: tuple[tuple[str, str], ...], removed: tuple[str, ...]) -> None:
+        """Hold (lower-case name, checked value) pairs and lower-case names; raise ValueError if they overlap."""
+        if not {name for name, _ in set_headers}.isdisjoint(removed):
+            raise ValueError("a header is both set and removed")
+        self.set_headers = set_headers
+        self.removed = removed
         self.encoded: bytes | None = None
-
-
-class NameSet:
-    """Header names to remove. ``encoded`` is the encoder's memo of exactly this value."""
-
-    __slots__ = ("encoded", "names")
-
-    def __init__(self, names: tuple[str, ...]) -> None:
-        """Hold lower-case names."""
-        self.names = names
-        self.encoded: bytes | None = None
-
-
-NO_HEADERS = HeaderSet(())
-NO_NAMES = NameSet(())
 
 
 class Mutations(NamedTuple):
-    """Disjoint by construction: a name in both lists would be gone, since Envoy removes last (ext-authz)."""
+    """All changes of one allow. The extras are worked out per request, never remembered."""
 
-    identity: HeaderSet = NO_HEADERS
-    """The principal's identity headers, shared between checks."""
-    removed: NameSet = NO_NAMES
-    """Always removed under this config with this identity."""
-    extra_set: tuple[tuple[str, str], ...] = ()
+    upstream: Upstream
+    set_headers: tuple[tuple[str, str], ...] = ()
     """Only on this request: ``cookie`` without the credential."""
-    extra_removed: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
     """Only on this request: look-alikes, credentials, ``strip_headers`` patterns that are present."""
     query_removed: tuple[str, ...] = ()
     """Query parameters that carried a credential."""
+
+
+NOTHING = Mutations(Upstream((), ()))

@@ -123,11 +123,7 @@ def decode(payload: bytes) -> CheckInput:
     if not request.HasField("http"):
         raise MalformedRequest("a check without an HTTP request (TCP or UDP)")
     http = request.http
-    headers: Headers
-    if http.HasField("header_map"):
-        headers = RawHeaders(http.header_map)
-    else:
-        headers = MapHeaders(http.headers)
+    headers: Headers = RawHeaders(http.header_map) if http.HasField("header_map") else MapHeaders(http.headers)
     if len(headers.names()) > MAX_HEADERS or (len(payload) > MAX_HEADER_BYTES and _header_bytes(headers) > MAX_HEADER_BYTES):
         raise MalformedRequest("more than 1,000 headers, or 256 KiB of them")
     return CheckInput(

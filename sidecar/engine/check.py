@@ -1,0 +1,166 @@
+"""The decision. ``Engine.check`` reads top to bottom as the phases that a request goes through."""
+
+from collections.abc import Generator
+
+from sidecar.authn.extract import Presented
+from sidecar.model.ask import Ask
+from sidecar.model.decision import Allow, Decision, Deny
+from sidecar.model.instant import Instant
+from sidecar.model.meter import Meter
+from sidecar.model.outcome import Rejected, Undetermined
+from sidecar.model.principal import Identity, Principal
+from sidecar.model.reason import Reason
+from sidecar.model.request import CheckInput
+
+from .authenticate import Authenticator, reader_of
+from .canonical import Path, Refused, canonical_host, canonical_path
+from .identity import UnsafeIdentity
+from .removals import combine
+from .routes import Leaf
+from .snapshot import Route, Snapshot
+
+_NOBODY = Identity(kind="anonymous", authenticator="", issuer="", subject="")
+
+
+class Engine:
+    """Decides. Its memory belongs to the thread that decides; everything else comes with the snapshot."""
+
+    __slots__ = ("_nobody", "authenticator")
+
+    def __init__(self, meter: Meter) -> None:
+        """Count cache requests into ``meter``."""
+        self.authenticator = Authenticator(meter.caches)
+        self._nobody: tuple[object, Principal] | None = None
+
+    def check(self, request: CheckInput, snapshot: Snapshot, now: Instant) -> Generator[Ask, object, Decision]:
+        """Decide one request; yields an Ask only when memory does not answer, and goes on with the answer."""
+        found = _locate(request, snapshot)
+        if isinstance(found, Deny):
+            return found
+        route, preflight = found
+        if preflight:
+            return self._allow(
+                Reason.PREFLIGHT, f"routes.{route.name}.cors_preflight", request, route, self._anonymous(snapshot), None, snapshot
+            )
+        presented = route.extraction.read(request.headers, request.path)
+        if isinstance(presented, Rejected):
+            return _refuse(presented, route, None, snapshot)
+        principal: Principal | Rejected | Undetermined
+        if presented is None:
+            if not route.anonymous:
+                return _missing(route)
+            principal = self._anonymous(snapshot)
+        elif presented.kind == "api_key":
+            principal = self.authenticator.api_key(presented, route, request, snapshot, now)
+        else:
+            remembered = self.authenticator.remembered(presented, snapshot, now)
+            if isinstance(remembered, Principal):
+                principal = remembered
+            else:
+                principal = yield from self.authenticator.token(presented, remembered, snapshot, now)
+        if not isinstance(principal, Principal):
+            return _refuse(principal, route, presented, snapshot)
+        return _unmet(route, principal) or self._allow(_reason(principal), route.rule, request, route, principal, presented, snapshot)
+
+    def _anonymous(self, snapshot: Snapshot) -> Principal:
+        if self._nobody is None or self._nobody[0] is not snapshot.rbac:
+            self._nobody = (snapshot.rbac, snapshot.rbac.principal(_NOBODY, 0.0))
+        return self._nobody[1]
+
+    @staticmethod
+    def _allow(
+        reason: Reason,
+        rule: str,
+        request: CheckInput,
+        route: Route,
+        principal: Principal,
+        presented: Presented | None,
+        snapshot: Snapshot,
+    ) -> Decision:
+        """The one place that makes an Allow: identity headers set or removed, what this request needs taken off."""
+        always = snapshot.identity.mutations(principal)
+        if isinstance(always, UnsafeIdentity):
+            return Deny(Reason.UNSAFE_IDENTITY, "identity_headers", route=route.name, detail=always.detail, principal=principal)
+        accepted = None if presented is None else reader_of(presented, principal.identity.authenticator)
+        taken = snapshot.credentials.take_off(request, accepted)
+        return Allow(reason, rule, route.name, principal, combine(always, snapshot.look_alikes.present(request.headers), taken))
+
+
+def _locate(request: CheckInput, snapshot: Snapshot) -> tuple[Route, bool] | Deny:
+    """Host, path, method → the route, and whether this is a preflight that it answers."""
+    host = canonical_host(request.host)
+    if host is None:
+        return Deny(Reason.AMBIGUOUS_HOST, detail="neither a DNS name nor an address")
+    path = canonical_path(request.path)
+    if isinstance(path, Refused):
+        return Deny(Reason.AMBIGUOUS_PATH, detail=path.detail)
+    leaf = snapshot.routes.find(host, path)
+    if leaf is None:
+        return _no_route(path)
+    route = leaf.choose(request.method, request.context)
+    preflight = _preflight(request, leaf) if request.method == "OPTIONS" else None
+    chosen = preflight or route
+    if chosen is None:
+        allowed = leaf.allowed(request.context)
+        return Deny(Reason.METHOD_NOT_ALLOWED, "routes", allowed_methods=allowed) if allowed else _no_route(path)
+    if path.features and not path.features <= chosen.features:
+        return Deny(Reason.AMBIGUOUS_PATH, f"routes.{chosen.name}.allow", route=chosen.name, detail=f"path has {', '.join(path.features)}")
+    return chosen, preflight is not None
+
+
+def _preflight(request: CheckInput, leaf: Leaf[Route]) -> Route | None:
+    """Fetch standard §4.8: Origin and Access-Control-Request-Method. An OPTIONS route of its own wins."""
+    requested = request.headers.get("access-control-request-method")
+    if not requested or not request.headers.get("origin") or leaf.has_own("OPTIONS", request.context):
+        return None
+    return leaf.preflight(requested, request.context)
+
+
+def _no_route(path: Path) -> Deny:
+    # Doubtful features are only good on a route that admits them.
+    if path.features:
+        return Deny(Reason.AMBIGUOUS_PATH, "routes", detail=f"path has {', '.join(path.features)}")
+    return Deny(Reason.NO_ROUTE, "routes")
+
+
+def _missing(route: Route) -> Deny:
+    return Deny(Reason.MISSING_CREDENTIAL, f"routes.{route.name}.authenticate", route=route.name, challenges=route.challenges)
+
+
+def _refuse(outcome: Rejected | Undetermined, route: Route, presented: Presented | None, snapshot: Snapshot) -> Deny:
+    """Deny for what authentication found; "they lied" and "we could not ask" keep their own reasons."""
+    status = 0
+    if outcome.reason is Reason.INVALID_API_KEY:
+        store = presented.readers[0].authenticator if presented is not None else route.first_store
+        status = snapshot.invalid_key_status.get(store, 0)
+    return Deny(
+        outcome.reason,
+        f"routes.{route.name}.authenticate",
+        route=route.name,
+        detail=outcome.detail,
+        status=status,
+        challenges=route.challenges,
+    )
+
+
+def _unmet(route: Route, principal: Principal) -> Deny | None:
+    """Return the denial if the route's demands are not met. A route that demands nothing admits only by ``anonymous``."""
+    if route.requirement is None:
+        return None if route.anonymous else Deny(Reason.INSUFFICIENT_PERMISSION, f"routes.{route.name}", route=route.name)
+    unmet = route.requirement.check(principal)
+    if unmet is None:
+        return None
+    forbidden = unmet.reason is Reason.MISSING_CREDENTIAL and not route.challenges  # no credential would help
+    return Deny(
+        unmet.reason,
+        f"routes.{route.name}.require.{unmet.keyword}",
+        route=route.name,
+        detail=unmet.detail,
+        status=Reason.INSUFFICIENT_PERMISSION.status if forbidden else 0,
+        principal=principal,
+        challenges=route.challenges,
+    )
+
+
+def _reason(principal: Principal) -> Reason:
+    return Reason.ANONYMOUS if principal.identity.kind == "anonymous" else Reason.PERMITTED

@@ -1,0 +1,149 @@
+"""What has to go from this very request: look-alikes of identity headers, stripped patterns, credentials.
+
+Worked out per request, whatever else was remembered: a client may add any header to any call.
+"""
+
+import re
+from collections.abc import Collection, Iterable
+from typing import NamedTuple
+
+from sidecar.authn.extract import Reader, cookie_values, query_values
+from sidecar.model.mutation import Mutations
+from sidecar.model.request import CheckInput, Headers
+from sidecar.model.settings import CredentialPlace
+
+MAX_HARMLESS = 4096
+MAX_NAME = 128
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_NOT_ALPHANUMERIC = re.compile(r"[^a-z0-9]")
+
+
+def fold(name: str) -> str:
+    """Fold a header name the way CGI-like backends do: ``X.User_Id`` and ``x-user-id`` are one."""
+    return _NOT_ALPHANUMERIC.sub("-", name.strip().lower())
+
+
+class LookAlikes:
+    """Finds header names that a backend could read as one of ours, and those under ``strip_headers``.
+
+    Names known to be harmless are remembered (bounded), so that a usual request costs one set operation.
+    """
+
+    __slots__ = ("_folded", "_harmless", "_ours", "_prefixes")
+
+    def __init__(self, identity_names: Collection[str], strip_headers: Iterable[str]) -> None:
+        """Compile; ``identity_names`` themselves are always set or removed anyway."""
+        self._ours = frozenset(identity_names)
+        patterns = tuple(strip_headers)
+        self._folded = frozenset(map(fold, [*identity_names, *(name for name in patterns if not name.endswith("*"))]))
+        self._prefixes = tuple(fold(name[:-1]) for name in patterns if name.endswith("*"))
+        self._harmless: set[str] = set(self._ours)
+
+    def present(self, headers: Headers) -> tuple[str, ...]:
+        """Names on this request to remove."""
+        names = headers.names()
+        if self._harmless.issuperset(names):
+            return ()
+        return tuple(dict.fromkeys(name for name in names if name not in self._harmless and self._must_go(name)))
+
+    def _must_go(self, name: str) -> bool:
+        folded = fold(name)
+        # Envoy cannot remove pseudo-headers and Host; the configuration refuses patterns that would need it.
+        if name[:1] != ":" and name != "host" and (folded in self._folded or folded.startswith(self._prefixes)):
+            return True
+        if len(self._harmless) < MAX_HARMLESS and len(name) <= MAX_NAME:
+            self._harmless.add(name)
+        return False
+
+
+class Credentials:
+    """Takes credentials with ``forward: false`` off every request, accepted by its route or not (rule 15)."""
+
+    __slots__ = ("_cookies", "_headers", "_queries", "always")
+
+    def __init__(self, places: Iterable[CredentialPlace]) -> None:
+        """Compile. ``always``: headers that hold nothing but such credentials, removed unseen."""
+        headers: dict[str, list[CredentialPlace]] = {}
+        cookies: list[str] = []
+        queries: list[str] = []
+        for place in places:
+            if place.kind == "header":
+                headers.setdefault(place.name, []).append(place)
+            elif not place.forward:
+                (cookies if place.kind == "cookie" else queries).append(place.name)
+        stripped = {name: found for name, found in headers.items() if not all(place.forward for place in found)}
+        self.always = tuple(name for name, found in stripped.items() if all(place.scheme is None and not place.forward for place in found))
+        self._headers = tuple((name, tuple(found)) for name, found in stripped.items() if name not in self.always)
+        self._cookies = tuple(dict.fromkeys(cookies))
+        self._queries = tuple(dict.fromkeys(queries))
+
+    def take_off(self, request: CheckInput, accepted: Reader | None) -> "TakenOff":
+        """Say what to change on this request; an ``accepted`` credential goes by its own ``forward``."""
+        headers = request.headers
+        removed = tuple(name for name, places in self._headers if _holds(headers, name, places, accepted))
+        if not self._cookies and not self._queries:
+            return TakenOff(removed) if removed else NOTHING_TAKEN_OFF
+        cookies = tuple(name for name in self._cookies if not _kept("cookie", name, accepted) and cookie_values(headers, name) != [])
+        queries = tuple(name for name in self._queries if not _kept("query", name, accepted) and query_values(request.path, name))
+        rest = _cookies_without(headers, cookies) if cookies else None
+        return TakenOff(
+            (*removed, "cookie") if rest == "" else removed,
+            (("cookie", rest),) if rest else (),
+            queries,
+        )
+
+
+class TakenOff(NamedTuple):
+    """Header names to remove, ``cookie`` to overwrite, query parameters to remove."""
+
+    removed: tuple[str, ...] = ()
+    set_headers: tuple[tuple[str, str], ...] = ()
+    queries: tuple[str, ...] = ()
+
+
+NOTHING_TAKEN_OFF = TakenOff()
+
+
+def _kept(kind: str, name: str, accepted: Reader | None) -> bool:
+    return accepted is not None and accepted.place.kind == kind and accepted.place.name == name and accepted.place.forward
+
+
+def _holds(headers: Headers, name: str, places: tuple[CredentialPlace, ...], accepted: Reader | None) -> bool:
+    if accepted is not None and accepted.place.name == name and accepted.place.kind == "header":
+        return not accepted.place.forward
+    value = headers.get(name)
+    if value is None:
+        return False
+    parts = [value, *(part.strip() for part in value.split(","))] if "," in value else [value]
+    return any(_matches(part, place) for part in parts for place in places if not place.forward)
+
+
+def _matches(value: str, place: CredentialPlace) -> bool:
+    if place.scheme is None:
+        return value.startswith(place.prefix or "")
+    scheme, _, credential = value.partition(" ")
+    return scheme.lower() == place.scheme.lower() and credential.lstrip().startswith(place.prefix or "")
+
+
+def _cookies_without(headers: Headers, names: tuple[str, ...]) -> str:
+    """The Cookie header without some cookies: ext_authz can only overwrite it whole."""
+    kept: list[str] = []
+    for line in headers.all("cookie"):
+        for pair in line.split(";"):
+            # Repeated lines reach us joined with commas (ext-authz): ours may stand behind one.
+            hidden = any(re.search(rf",[ \t]*{re.escape(name)}=", pair) for name in names)
+            kept.extend(
+                part.strip(" \t") for part in (pair.split(",") if hidden else [pair]) if part.strip(" \t").partition("=")[0] not in names
+            )
+    rest = "; ".join(part for part in kept if part)
+    return rest if _CONTROL.search(rest) is None else ""  # a control would make Envoy refuse, or split, the request
+
+
+def combine(always: Mutations, look_alikes: tuple[str, ...], taken: TakenOff) -> Mutations:
+    """Join what the principal always changes with what only this request needs; disjoint by construction."""
+    if not look_alikes and taken is NOTHING_TAKEN_OFF:
+        return always
+    ours = {name for name, _ in always.upstream.set_headers}
+    ours.update(always.upstream.removed)
+    removed = tuple(name for name in dict.fromkeys((*look_alikes, *taken.removed)) if name not in ours)
+    return Mutations(always.upstream, taken.set_headers, removed, taken.queries)

@@ -1,0 +1,87 @@
+"""One immutable snapshot per request: the compiled configuration and references to live tables."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sidecar.authn.api_key import ApiKeyTable
+from sidecar.authn.extract import Extraction
+from sidecar.authn.issuer import Issuer
+from sidecar.authn.keytable import KeyTable
+from sidecar.authz.grants import Rbac
+from sidecar.authz.require import Requirement
+from sidecar.model.meter import RouteRow
+from sidecar.model.settings import Settings
+
+from .client_address import ClientAddress
+from .identity import IdentityPlan
+from .removals import Credentials, LookAlikes
+from .routes import RouteTable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """One compiled route."""
+
+    name: str
+    row: RouteRow
+    features: frozenset[str]
+    """Doubtful path features that it admits."""
+    extraction: Extraction
+    anonymous: bool
+    """Callers without a credential are let in, if ``requirement`` is met."""
+    requirement: Requirement | None
+    rule: str
+    """Key path of what grants: ``routes.NAME.require.permission``."""
+    challenges: tuple[str, ...]
+    first_store: str
+    """The first API key store that it accepts, or an empty string: its status answers a malformed key."""
+
+
+class ApiKeyTableRef:
+    """The live table of one store: ``current`` is None until the store could be read once."""
+
+    __slots__ = ("current", "last_error", "loaded_at")
+
+    def __init__(self, current: ApiKeyTable | None = None) -> None:
+        """Start with what is known; ``loaded_at`` is monotonic seconds, kept by whoever replaces ``current``."""
+        self.current = current
+        self.loaded_at = 0.0
+        self.last_error = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveTables:
+    """Tables that outlive snapshots; each is immutable inside and replaced by one reference."""
+
+    keys: Mapping[str, KeyTable]
+    """By issuer name."""
+    api_keys: Mapping[str, ApiKeyTableRef]
+    """By store name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """Everything that a check reads. ``settings`` stays for comparisons at the next reload and for /status."""
+
+    revision: str
+    settings: Settings
+    routes: RouteTable[Route]
+    issuers: dict[str, Issuer]
+    by_iss: Mapping[str, Issuer]
+    api_keys: Mapping[str, ApiKeyTableRef]
+    invalid_key_status: Mapping[str, int]
+    rbac: Rbac
+    identity: IdentityPlan
+    look_alikes: LookAlikes
+    credentials: Credentials
+    client_address: ClientAddress
+
+
+class Current:
+    """The one reference that a reload replaces; None until the first snapshot is compiled."""
+
+    __slots__ = ("snapshot",)
+
+    def __init__(self, snapshot: Snapshot | None = None) -> None:
+        """Start with ``snapshot``."""
+        self.snapshot = snapshot

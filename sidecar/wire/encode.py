@@ -1,0 +1,152 @@
+"""Decisions to CheckResponse bytes. Only ``allow`` builds an answer that allows, only from an ``Allow``.
+
+An allow is put together from encoded protobuf fields (concatenated fields are the encoding of the message that has
+them all): what a principal always gets is encoded once, the rest per request. tests/unit/wire/test_encode.py
+holds it to the generated classes. A denial takes the generated classes. An *empty* CheckResponse, or code 0
+beside a denied_response, would allow: an allow always has an ok_response, a denial always a code.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from sidecar.engine.denials import is_grpc
+from sidecar.model.decision import Allow, Answer, Deny
+from sidecar.model.mutation import Mutations, Upstream
+from sidecar.model.reason import Reason
+from sidecar.model.request import CheckInput
+
+from ._gen.ext_authz_pb2 import CheckResponse, HeaderValueOption
+from .status import grpc_status
+
+APPEND, OVERWRITE = HeaderValueOption.APPEND_IF_EXISTS_OR_ADD, HeaderValueOption.OVERWRITE_IF_EXISTS_OR_ADD
+_MAX_MEMO = 20_000
+_APPENDED = frozenset({"set-cookie", "www-authenticate"})
+
+
+def _varint(value: int) -> bytes:
+    out = bytearray()
+    while value > 0x7F:  # noqa: PLR2004 - seven bits a byte
+        out.append((value & 0x7F) | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
+
+
+def _field(number: int, body: bytes) -> bytes:
+    """Encode a length-delimited field."""
+    return _varint(number << 3 | 2) + _varint(len(body)) + body
+
+
+def _overwrite(name: str, value: str) -> bytes:
+    """``OkHttpResponse.headers``: always with an explicit append_action, since unset means append on newer Envoys."""
+    header = _field(1, name.encode()) + _field(2, value.encode())
+    return _field(2, _field(1, header) + b"\x18" + bytes((OVERWRITE,)))
+
+
+def _remove(names: Iterable[str]) -> bytes:
+    return b"".join(_field(5, name.encode()) for name in names)
+
+
+def _upstream(upstream: Upstream) -> bytes:
+    """Encode what the principal always gets, with the frame that fits when nothing else is added."""
+    body = b"".join(_overwrite(name, value) for name, value in upstream.set_headers) + _remove(upstream.removed)
+    upstream.encoded = _field(3, body)
+    return upstream.encoded
+
+
+def _with_extras(mutations: Mutations) -> bytes:
+    upstream = mutations.upstream
+    return _field(
+        3,
+        b"".join(_overwrite(name, value) for name, value in (*upstream.set_headers, *mutations.set_headers))
+        + _remove((*upstream.removed, *mutations.removed))
+        + b"".join(_field(8, name.encode()) for name in mutations.query_removed),
+    )
+
+
+def _member(name: str, value: bytes) -> bytes:
+    """Encode one string member of a google.protobuf.Struct."""
+    return _field(1, _field(1, name.encode()) + _field(2, _field(3, value)))
+
+
+class Encoder:
+    """Encodes the decisions made under one snapshot."""
+
+    __slots__ = ("_extra", "_metadata", "_revision", "_unsafe_error", "_with_id", "_with_reason", "_with_route")
+
+    def __init__(self, metadata: tuple[str, ...], revision: str, *, unsafe_error: bool) -> None:
+        """``metadata``: which facts become dynamic metadata; ``unsafe_error``: our faults leave as errors."""
+        self._with_id = "decision_id" in metadata
+        self._with_route = "route" in metadata
+        self._with_reason = "reason" in metadata
+        self._extra = tuple(name for name in metadata if name in {"rule", "revision", "subject"})
+        self._revision = revision
+        self._unsafe_error = unsafe_error
+        self._metadata: dict[str, tuple[bytes, bytes]] = {}
+
+    def allow(self, allow: Allow, decision_id: str) -> bytes:
+        """Encode an allow. Its ``ok_response`` is never absent, its ``status`` is (code 0)."""
+        if type(allow) is not Allow:
+            raise TypeError("only an Allow allows")
+        mutations = allow.mutations
+        if mutations.removed or mutations.set_headers or mutations.query_removed:
+            response = _with_extras(mutations)
+        else:
+            response = mutations.upstream.encoded or _upstream(mutations.upstream)
+        if self._extra or allow.reason is not Reason.PERMITTED or not self._with_id:
+            return response + _field(4, self._struct(allow, decision_id))
+        # The usual case: only the id differs between two checks of a route, and ids are of one length.
+        known = self._metadata.get(allow.route)
+        if known is None:
+            known = self._remember(allow, decision_id)
+        return response + known[0] + decision_id.encode() + known[1]
+
+    def _remember(self, allow: Allow, decision_id: str) -> tuple[bytes, bytes]:
+        if len(self._metadata) >= _MAX_MEMO:
+            self._metadata.clear()
+        head, _, tail = _field(4, self._struct(allow, decision_id)).partition(decision_id.encode())
+        known = self._metadata[allow.route] = (head, tail)
+        return known
+
+    def _struct(self, decision: Allow | Deny, decision_id: str) -> bytes:
+        return b"".join(_member(name, value.encode()) for name, value in self._facts(decision, decision_id))
+
+    def _facts(self, decision: Allow | Deny, decision_id: str) -> Iterable[tuple[str, str]]:
+        if self._with_id:
+            yield "decision_id", decision_id
+        if self._with_route and decision.route:
+            yield "route", decision.route
+        if self._with_reason and decision.reason is not Reason.PERMITTED:
+            yield "reason", decision.reason
+        known: Mapping[str, str] = {
+            "rule": decision.rule,
+            "revision": self._revision,
+            "subject": decision.principal.identity.subject if decision.principal is not None else "",
+        }
+        yield from ((name, known[name]) for name in self._extra if known[name])
+
+    def deny(self, deny: Deny, answer: Answer, request: CheckInput | None, decision_id: str) -> bytes:
+        """Encode a denial: a code that is not 0, and the answer that the client gets."""
+        response = CheckResponse()
+        response.status.code = grpc_status(deny.status)
+        fault = self._unsafe_error and deny.reason.status == Reason.INTERNAL_ERROR.status
+        denied = response.error_response if fault else response.denied_response
+        denied.status.code = answer.status  # type: ignore[assignment]  # an int is a StatusCode on the wire
+        headers = list(answer.headers)
+        if request is not None and is_grpc(request.headers):
+            headers.append(("grpc-status", str(grpc_status(deny.status))))
+        for name, value in headers:
+            option = denied.headers.add()
+            option.header.key, option.header.value = name, value
+            option.append_action = APPEND if name in _APPENDED else OVERWRITE
+        denied.body = answer.body
+        for name, value in self._facts(deny, decision_id):
+            response.dynamic_metadata.fields[name].string_value = value
+        return response.SerializeToString()
+
+
+def last_resort() -> bytes:
+    """The denial that is sent when even denying failed; made once, at start."""
+    response = CheckResponse()
+    response.status.code = grpc_status(Reason.INTERNAL_ERROR.status)
+    response.denied_response.status.code = Reason.INTERNAL_ERROR.status  # type: ignore[assignment]  # as above
+    return response.SerializeToString()

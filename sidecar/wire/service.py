@@ -1,0 +1,151 @@
+"""Check: the fail-closed boundary.
+
+Whatever happens behind it, what leaves is an answer, and an allow only because the engine gave an ``Allow`` in time. Every exception, timeout, cancellation and malformed message becomes a denied_response with its reason: a gRPC
+error would let ``failure_mode_allow`` decide, and an empty CheckResponse would allow.
+"""
+
+import logging
+import traceback
+from collections.abc import Generator
+from pathlib import PurePath
+
+from sidecar.engine.check import Engine
+from sidecar.engine.denials import answer
+from sidecar.engine.ids import DecisionIds
+from sidecar.engine.snapshot import Current, Snapshot
+from sidecar.model.ask import Ask
+from sidecar.model.decision import Allow, Decision, Deny
+from sidecar.model.errors import MalformedRequest
+from sidecar.model.instant import Instant
+from sidecar.model.meter import Meter
+from sidecar.model.reason import Reason
+from sidecar.model.request import CheckInput
+from sidecar.ports import Clock, DecisionSink
+
+from .decode import decode
+from .encode import Encoder, last_resort
+from .seam import Pending
+
+_log = logging.getLogger(__name__)
+_LAST_RESORT = last_resort()
+
+
+class CheckService:
+    """Drives the engine for both fronts. All methods run on the deciding thread; none raises."""
+
+    def __init__(self, engine: Engine, current: Current, clock: Clock, sink: DecisionSink, meter: Meter, ids: DecisionIds) -> None:
+        """Decide with ``engine`` under whatever snapshot is current when a check arrives."""
+        self._engine = engine
+        self._current = current
+        self._clock = clock
+        self._sink = sink
+        self._meter = meter
+        self._ids = ids
+        self._encoder = Encoder((), "", unsafe_error=False)
+        self._encoder_of: Snapshot | None = None
+
+    def open(self, payload: bytes, time_left: float | None) -> bytes | Pending:
+        """Begin a check; ``time_left``: seconds until Envoy gives up, or None."""
+        snapshot = self._current.snapshot
+        if snapshot is None:
+            return self.refuse(Reason.NOT_READY, "no configuration yet")
+        now = self._clock.now()
+        budget = snapshot.settings.server.check_deadline
+        begun = Begun(None, snapshot, now, now.mono + (budget if time_left is None or time_left > budget else time_left))
+        try:
+            begun.request = decode(payload)
+        except MalformedRequest as fault:
+            return self._conclude(Deny(Reason.MALFORMED_REQUEST, detail=str(fault)), begun)
+        except Exception as error:  # noqa: BLE001 - the boundary
+            return self._fault(error, begun)
+        return self._advance(self._engine.check(begun.request, snapshot, now), None, begun)
+
+    def resume(self, pending: Pending, answer_: object) -> bytes | Pending:
+        """Go on with the answer to ``pending.ask``."""
+        begun = pending.state
+        assert isinstance(begun, Begun)
+        return self._advance(pending.generator, answer_, begun)
+
+    def fail(self, pending: Pending, reason: Reason) -> bytes:
+        """Give up a check: its time is over, its caller is gone, or its ask could not be answered."""
+        begun = pending.state
+        assert isinstance(begun, Begun)
+        try:
+            pending.generator.close()
+        except Exception as error:  # noqa: BLE001 - the boundary
+            return self._fault(error, begun)
+        return self._conclude(Deny(reason, detail=f"given up while waiting: {type(pending.ask).__name__}"), begun)
+
+    def refuse(self, reason: Reason, detail: str) -> bytes:
+        """Deny a check unread."""
+        now = self._clock.now()
+        return self._conclude(Deny(reason, detail=detail), Begun(None, self._current.snapshot, now, float("inf")))
+
+    def _advance(self, generator: Generator[Ask, object, Decision], answer_: object, begun: "Begun") -> bytes | Pending:
+        try:
+            ask = generator.send(answer_)
+        except StopIteration as done:
+            return self._conclude(done.value, begun)
+        except Exception as error:  # noqa: BLE001 - the boundary
+            return self._fault(error, begun)
+        return Pending(generator, ask, begun.deadline, begun)
+
+    def _fault(self, error: Exception, begun: "Begun") -> bytes:
+        """The one road of every surprise: logged with its place, counted, denied."""
+        _log.error("a check failed: %s", place_of(error))
+        return self._conclude(Deny(Reason.INTERNAL_ERROR), begun)
+
+    def _conclude(self, decision: Decision, begun: "Begun") -> bytes:
+        """Count, record, encode. What is not a decision, or an allow that comes too late, is a denial."""
+        try:
+            return self._finish(decision, begun)
+        except Exception as error:  # noqa: BLE001 - the boundary
+            _log.error("an answer could not be made: %s", place_of(error))  # noqa: TRY400 - see place_of
+            return _LAST_RESORT
+
+    def _finish(self, decision: object, begun: "Begun") -> bytes:
+        ended = self._clock.mono()
+        snapshot, now = begun.snapshot, begun.now
+        if isinstance(decision, Allow):
+            if ended > begun.deadline:
+                decision = Deny(Reason.DEADLINE_EXCEEDED, decision.rule, route=decision.route, detail="decided too late")
+        elif not isinstance(decision, Deny):
+            decision = Deny(Reason.INTERNAL_ERROR, detail="the engine gave no decision")
+        decision_id = self._ids.next()
+        duration = ended - now.mono
+        meter = self._meter
+        meter.count(decision, duration)
+        if not self._sink.emit(decision, begun.request, decision_id, now.wall, duration, "" if snapshot is None else snapshot.revision):
+            meter.records_dropped += 1
+        if snapshot is not self._encoder_of:
+            self._new_encoder(snapshot)
+        if isinstance(decision, Allow):
+            return self._encoder.allow(decision, decision_id)
+        return self._encoder.deny(decision, answer(decision, begun.request, decision_id), begun.request, decision_id)
+
+    def _new_encoder(self, snapshot: Snapshot | None) -> None:
+        self._encoder_of = snapshot
+        if snapshot is None:
+            self._encoder = Encoder((), "", unsafe_error=False)
+        else:
+            settings = snapshot.settings
+            self._encoder = Encoder(settings.dynamic_metadata, snapshot.revision, unsafe_error=settings.server.unsafe_error)
+
+
+def place_of(error: Exception) -> str:
+    """Name an exception by type and place; its text could hold what it choked on, a credential for one (rule 22)."""
+    frames = traceback.extract_tb(error.__traceback__)[-4:]
+    return f"{type(error).__name__} in " + " > ".join(f"{frame.name} ({PurePath(frame.filename).name}:{frame.lineno})" for frame in frames)
+
+
+class Begun:
+    """What a check hinges on from its beginning to its end, however often it waits."""
+
+    __slots__ = ("deadline", "now", "request", "snapshot")
+
+    def __init__(self, request: CheckInput | None, snapshot: Snapshot | None, now: Instant, deadline: float) -> None:
+        """``deadline`` in monotonic seconds; ``request`` is None until it is decoded."""
+        self.request = request
+        self.snapshot = snapshot
+        self.now = now
+        self.deadline = deadline
