@@ -77,7 +77,8 @@ def request(number: int, token: str, routes: int, form: HeaderForm) -> bytes:
     attributes.request.time.FromSeconds(int(time.time()))
     http = attributes.request.http
     http.id, http.method, http.host, http.scheme, http.protocol = f"1234567890{number:04}", "GET", HOST, "https", "HTTP/2"
-    http.path = f"/api/v1/posts-{number % routes}/{number * 7919 % 100_000}?x=1"
+    # a stride that has no factor in common with the number of routes spreads 1,000 requests over 10,000 routes too
+    http.path = f"/api/v1/posts-{number * 9973 % routes}/{number * 7919 % 100_000}?x=1"
     fields = {
         ":authority": HOST, ":method": "GET", ":path": http.path, ":scheme": "https", "authorization": f"Bearer {token}",
         "user-agent": f"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/{number} Safari/537.36",
@@ -93,7 +94,7 @@ def request(number: int, token: str, routes: int, form: HeaderForm) -> bytes:
 
 
 def corpus(signer: Signer, routes: int, form: HeaderForm) -> list[Message]:
-    """Make all requests: request n goes to route n modulo ``routes`` with the token of person n modulo PEOPLE."""
+    """Make all requests: each has its own route, as far as there are enough, and one of PEOPLE tokens."""
     people = [person(number) for number in range(PEOPLE)]
     tokens = [signer.token(bearer) for bearer in people]
     # the stride keeps people and routes from going in step

@@ -1,0 +1,61 @@
+"""The first check of a token that was never seen: its CPU time beside the bare verification of the same signatures."""
+
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from statistics import median
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric import padding
+from cryptography.hazmat.primitives.hashes import SHA256
+
+from sidecar.wire.seam import Checks
+
+from .configs import Shape
+from .corpus import PEOPLE, Signer, corpus, person, request
+from .corpus_file import Message
+from .effort import Effort
+from .in_process import SETTLE_SECONDS, alternate, check, expect, warm
+from .service import running_service
+from .targets import Figure
+
+ROUTES = 100
+BATCH = 100
+
+
+def measure_new_token(folder: Path, effort: Effort) -> Iterable[Figure]:
+    """µs above the bare verification, in batches of 100 tokens."""
+    signer = Signer()
+    people = [person(number) for number in range(PEOPLE)]
+    tokens = [signer.token(people[number % PEOPLE]) for number in range(effort.tokens)]
+    messages = [Message(request(n, token, ROUTES, "headers"), people[n % PEOPLE].needle) for n, token in enumerate(tokens)]
+    batches = iter([messages[at : at + BATCH] for at in range(0, len(messages), BATCH)])
+    signed = iter([tokens[at : at + BATCH] for at in range(0, len(tokens), BATCH)])
+    with running_service(folder, signer.jwks(), Shape(routes=ROUTES)) as service:
+        warm(service.checks, corpus(signer, ROUTES, "headers"))
+        checks, bare = alternate(
+            lambda: _first_checks(service.checks, next(batches)), lambda: _bare(signer, next(signed)), effort.tokens // BATCH
+        )
+    above = [ours - theirs for ours, theirs in zip(checks, bare, strict=True)]
+    details: dict[str, object] = {"check_us": round(median(checks), 1), "bare_us": round(median(bare), 1)}
+    yield Figure(name="new-token", value=median(above), details=details)
+
+
+def _first_checks(checks: Checks, messages: Sequence[Message]) -> float:
+    begin = time.process_time_ns()
+    replies = [check(checks, message.body) for message in messages]
+    time.sleep(SETTLE_SECONDS)
+    spent = time.process_time_ns() - begin
+    for reply, message in zip(replies, messages, strict=True):
+        expect(reply, message)
+    return spent / len(messages) / 1000
+
+
+def _bare(signer: Signer, tokens: Sequence[str]) -> float:
+    parts = [token.rpartition(".") for token in tokens]
+    pairs = [(signed.encode(), jwt.utils.base64url_decode(signature)) for signed, _, signature in parts]
+    verify, scheme, digest = signer.public_key.verify, padding.PKCS1v15(), SHA256()
+    begin = time.process_time_ns()
+    for signed, signature in pairs:
+        verify(signature, signed, scheme, digest)
+    return (time.process_time_ns() - begin) / len(tokens) / 1000
