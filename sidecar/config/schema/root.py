@@ -1,0 +1,66 @@
+"""The whole configuration, and which of its sections merge over the files of a directory."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from .answers import IdentityHeader, MetadataName
+from .api_keys import KeyStore
+from .base import NonEmpty, Section, ShortForm, Unbuilt, unbuilt
+from .fields import IdentityHeaderName, Name, StripHeader, Word
+from .issuers import Issuer
+from .rbac import Role, Users
+from .routes import Route
+from .server import Admin, Server, Telemetry
+
+MERGED = frozenset(
+    {
+        "issuers", "api_keys", "roles", "users", "routes", "policies", "attributes", "stores", "rate_limits",
+        "certificates", "outbound", "logins", "secrets",
+    }
+)  # fmt: skip
+"""Maps of names: several files of a directory may each hold a part. Other sections stand in one file."""
+
+
+class Config(Section):
+    """Configuration of the ext_authz sidecar."""
+
+    version: Literal[1] = Field(description="Version of this format; in every file.")
+    server: Server = Field(default_factory=Server, description="The listener that Envoy asks.")
+    telemetry: Telemetry = Field(default_factory=Telemetry, description="/livez, /readyz and /metrics.")
+    admin: Admin = Field(default_factory=Admin, description="/status, for operators.")
+    issuers: dict[Name, Issuer] = Field(default={}, description="Who may sign tokens, by a name of yours.")
+    api_keys: dict[Name, KeyStore] = Field(default={}, description="Stores of API keys, by a name of yours.")
+    roles: dict[Word, Role] = Field(default={}, description="What roles stand for.")
+    users: Users | None = Field(
+        default=None,
+        description="Roles by person. With one issuer a map of subject or e-mail address to roles; otherwise a list of {match, roles}.",
+    )
+    routes: dict[Name, Route] = Field(default={}, description="Which requests there are, and who may make them; all others are denied.")
+    identity_headers: dict[IdentityHeaderName, Annotated[IdentityHeader, ShortForm("from", {"type": "string"})]] = Field(
+        default={}, description="Headers that tell the upstream who asks; a client's own copies never reach it."
+    )
+    strip_headers: NonEmpty[StripHeader] | None = Field(
+        default=None, description="Headers removed from every request besides identity headers; a * at the end makes it a prefix."
+    )
+    dynamic_metadata: NonEmpty[MetadataName] = Field(
+        default=["decision_id", "route", "reason"],
+        description="For Envoy's access log: decision_id, route, reason, rule, subject, revision.",
+    )
+    acknowledge: NonEmpty[Word] | None = Field(
+        default=None, description="Dangerous changes that are meant, by the name that the refusal gives; remove them afterwards."
+    )
+    policies: Unbuilt = unbuilt("Attribute rules.")
+    attributes: Unbuilt = unbuilt("Sources for what the request does not carry.")
+    defaults: Unbuilt = unbuilt("Restrictions added to every route.")
+    environment: Unbuilt = unbuilt("Time zone of rules.")
+    stores: Unbuilt = unbuilt("Shared stores.")
+    rate_limits: Unbuilt = unbuilt("Limits by name.")
+    certificates: Unbuilt = unbuilt("Client certificates.")
+    revocation: Unbuilt = unbuilt("Revocation stores.")
+    audit: Unbuilt = unbuilt("Audit sinks.")
+    identity_token: Unbuilt = unbuilt("A signed token for the upstream.")
+    outbound: Unbuilt = unbuilt("Credentials for upstreams.")
+    logins: Unbuilt = unbuilt("Sign-in with OpenID Connect.")
+    secrets: Unbuilt = unbuilt("Secrets of a provider.")
+    unsafe_shadow_allows: Unbuilt = unbuilt("Records denials and lets everything through.")

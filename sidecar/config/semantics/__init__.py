@@ -1,0 +1,1 @@
+"""What the types cannot say: names that must exist, combinations that mean nothing or too much."""

@@ -1,0 +1,32 @@
+"""``identity_headers``, ``strip_headers``, ``acknowledge``."""
+
+from sidecar.config.convert.place import Place
+from sidecar.config.guard import is_change_name, known_changes
+from sidecar.config.marks import shown
+from sidecar.config.suggest import did_you_mean, hint_for
+from sidecar.model.settings import Settings
+
+
+def fold(name: str) -> str:
+    """Read a header name as a careless backend would: every character that is no letter or digit is a hyphen."""
+    return "".join(char if char.isalnum() else "-" for char in name.lower())
+
+
+def check_answers(settings: Settings, place: Place) -> None:
+    """Note identity headers that nothing can fill, or that a backend takes for one another."""
+    seen: dict[str, str] = {}
+    mapped = {name for issuer in settings.issuers.values() for name in issuer.claims.attributes}
+    for header in settings.identity_headers:
+        first = seen.setdefault(fold(header.name), header.name)
+        if first != header.name:
+            place.wrong(("identity_headers", header.name), f"a backend may take this name and {first!r} for the same", "rename one")
+        head, _, name = header.source.partition(".")
+        if head == "attributes" and name not in mapped:
+            hint = hint_for(name, mapped, "map it under claims.attributes of an issuer")
+            place.wrong(("identity_headers", header.name), f"no issuer maps the attribute {shown(name)!r}", hint)
+        if head == "metadata" and not settings.api_keys:
+            place.wrong(("identity_headers", header.name), "metadata comes from API keys, and there are none", "remove it")
+    for name in settings.acknowledge:
+        if not is_change_name(name):
+            hint = did_you_mean(name.partition(":")[0], known_changes()) or f"there are {', '.join(known_changes())}"
+            place.wrong(("acknowledge",), f"{shown(name)!r} is not the name of a change", hint)
