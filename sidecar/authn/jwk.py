@@ -30,14 +30,15 @@ class BadKey(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerificationKey:
-    """A key that signatures can be checked with.
+    """A key that signatures can be checked with; made by ``make_key``.
 
     ``material``: the key's RFC 7638 thumbprint (SHA-256). ``checks``: by algorithm, only those the key may be
-    used with.
+    used with. ``thumbprint``: this key *in its role*, so that changing its id or its algorithms replaces it.
     """
 
     kid: str | None
     material: bytes = field(repr=False)
+    thumbprint: bytes = field(repr=False)
     checks: Mapping[str, Check] = field(repr=False)
 
     @property
@@ -45,16 +46,16 @@ class VerificationKey:
         """The algorithms that this key may be used with."""
         return frozenset(self.checks)
 
-    @property
-    def thumbprint(self) -> bytes:
-        """Identity of this key *in its role*: material, kid and algorithms. Changing one of them replaces the key."""
-        role = json.dumps([self.kid, sorted(self.checks)]).encode()
-        return hashlib.sha256(self.material + role).digest()
-
     def verify(self, alg: str, signing_input: bytes, signature: bytes) -> bool:
         """Tell whether the signature holds; False for an algorithm that is not this key's. Never raises."""
         check = self.checks.get(alg)
         return check is not None and check(signing_input, signature)
+
+
+def make_key(kid: str | None, material: bytes, checks: Mapping[str, Check]) -> VerificationKey:
+    """Make a key for exactly the algorithms of ``checks``."""
+    role = json.dumps([kid, sorted(checks)]).encode()
+    return VerificationKey(kid=kid, material=material, thumbprint=hashlib.sha256(material + role).digest(), checks=checks)
 
 
 def read_jwk(jwk: JsonValue) -> VerificationKey:
@@ -84,7 +85,7 @@ def read_jwk(jwk: JsonValue) -> VerificationKey:
         material, checks = _okp(jwk)
     else:
         raise BadKey("kty is missing or not supported")
-    return VerificationKey(kid=kid, material=material, checks=_narrow(jwk, checks))
+    return make_key(kid, material, _narrow(jwk, checks))
 
 
 def _check_purpose(jwk: Jwk) -> None:

@@ -12,7 +12,7 @@ from sidecar.model.principal import JsonValue
 
 from .algorithms import HMAC_ALGORITHMS, hmac_check
 from .jose import strict_json_object
-from .jwk import BadKey, VerificationKey, read_jwk
+from .jwk import BadKey, VerificationKey, make_key, read_jwk
 
 MAX_DOCUMENT = 512 * 1024
 MAX_KEYS = 100
@@ -115,7 +115,7 @@ def symmetric_keyset(secret: bytes, algorithms: Iterable[str]) -> KeySet:
         raise SourceError(f"the shared secret is shorter than {shortest} bytes, the size of the hash of {max(names)}")
     # Not a plain digest: whoever saw one could try secrets against it.
     material = hmac.digest(_PROCESS_KEY, secret, "sha256")
-    key = VerificationKey(kid=None, material=material, checks={name: hmac_check(secret, name) for name in names})
+    key = make_key(None, material, {name: hmac_check(secret, name) for name in names})
     return _assemble((key,), (), any_kid=True)
 
 
@@ -146,7 +146,7 @@ def _distinct(keys: list[VerificationKey]) -> tuple[tuple[VerificationKey, ...],
         place = (key.kid, key.material)
         known = merged.get(place)
         checks = key.checks if known is None else {**known.checks, **key.checks}
-        merged[place] = VerificationKey(kid=key.kid, material=key.material, checks=checks)
+        merged[place] = make_key(key.kid, key.material, checks)
         if key.kid is not None:
             materials.setdefault(key.kid, set()).add(key.material)
     clashing = {kid for kid, found in materials.items() if len(found) > 1}
