@@ -1,0 +1,43 @@
+"""Content of an issuer's key source → key set. Fetched documents and those from files pass the same door."""
+
+from collections.abc import Generator
+
+from sidecar.model.errors import SourceError
+from sidecar.model.settings import IssuerSettings, SharedSecretKeys
+
+from .issuer import usable_algorithms
+from .keyset import KeySet, read_jwks, symmetric_keyset
+from .keytable import ALWAYS, KeyTable
+
+
+def read_keys(settings: IssuerSettings, content: bytes) -> Generator[None, None, KeySet]:
+    """Read a JWKS document or the bytes of a shared secret, yielding between keys.
+
+    Raises:
+        SourceError: nothing in it can verify a token of this issuer.
+
+    """
+    if isinstance(settings.keys, SharedSecretKeys):
+        return symmetric_keyset(content, settings.algorithms)
+    keys = yield from read_jwks(content)
+    if not keys.fits(usable_algorithms(settings)):
+        raise SourceError("no key of the key set fits the issuer's algorithms")
+    return keys
+
+
+def load_keys(settings: IssuerSettings, table: KeyTable, content: bytes) -> bool:
+    """Put keys that are inline, in a file or a shared secret into ``table``; tell whether they changed.
+
+    Raises:
+        SourceError: they cannot be used; what was in the table stays, with the error noted.
+
+    """
+    steps = read_keys(settings, content)
+    try:
+        while True:
+            next(steps)
+    except StopIteration as done:
+        return table.replace(done.value, ALWAYS)
+    except SourceError as error:
+        table.failed(str(error))
+        raise
