@@ -3,14 +3,17 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from sidecar.model.ask import Verify
 from sidecar.model.errors import SidecarError
+from sidecar.model.meter import Meter
 from sidecar.model.reason import Reason
+from sidecar.model.settings import ServerSettings
 from sidecar.ports import Clock
 
-from .seam import Checks, Pending
+from .seam import Answerer, Checks, Pending
 
 CHECK_METHOD = "/envoy.service.auth.v3.Authorization/Check"
 LEAST_TIME = 0.002
@@ -57,6 +60,17 @@ class Front(Protocol):
 
     async def close(self) -> None:
         """Stop listening and remove the socket file. Replies given before are delivered."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrontParts:
+    """What either front is made of."""
+
+    settings: ServerSettings
+    checks: Checks
+    answer: Answerer
+    meter: Meter
+    clock: Clock
 
 
 class Desk:
