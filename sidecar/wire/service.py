@@ -1,6 +1,7 @@
 """Check: the fail-closed boundary.
 
-Whatever happens behind it, what leaves is an answer, and an allow only because the engine gave an ``Allow`` in time. Every exception, timeout, cancellation and malformed message becomes a denied_response with its reason: a gRPC
+Whatever happens behind it, what leaves is an answer, and an allow only because the engine gave an ``Allow`` in
+time. Every exception, timeout, cancellation and malformed message becomes a denied_response with its reason: a gRPC
 error would let ``failure_mode_allow`` decide, and an empty CheckResponse would allow.
 """
 
@@ -100,7 +101,7 @@ class CheckService:
         try:
             return self._finish(decision, begun)
         except Exception as error:  # noqa: BLE001 - the boundary
-            _log.error("an answer could not be made: %s", place_of(error))  # noqa: TRY400 - see place_of
+            _log.error("an answer could not be made: %s", place_of(error))
             return _LAST_RESORT
 
     def _finish(self, decision: object, begun: "Begun") -> bytes:
