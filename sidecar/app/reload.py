@@ -171,6 +171,9 @@ def restart_only(running: Settings, new: Settings) -> tuple[Problem, ...]:
         ("server.socket_mode", running.server.socket_mode, new.server.socket_mode),
         ("server.transport", running.server.transport, new.server.transport),
         ("server.tls", running.server.tls, new.server.tls),
+        ("server.allowed_peers", running.server.allowed_peers, new.server.allowed_peers),
+        ("server.max_in_flight", running.server.max_in_flight, new.server.max_in_flight),
+        ("server.max_check_size", running.server.max_check_size, new.server.max_check_size),
         ("telemetry.listen", running.telemetry.listen, new.telemetry.listen),
         ("admin.listen", running.admin.listen, new.admin.listen),
     )

@@ -22,7 +22,7 @@ def command(config: str, output: str) -> None:
 
     Exit 0: it holds. 1: it is rejected. 3: it could not be found out (keys unavailable).
     """
-    from sidecar.app.trials import verify_token_with  # noqa: PLC0415 - loads cryptography
+    from sidecar.app.token_check import verify_token_with  # noqa: PLC0415 - loads cryptography
 
     token = token_from_stdin()
     try:
