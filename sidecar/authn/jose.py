@@ -76,6 +76,9 @@ def parse_token(raw: str, max_size: int) -> UnverifiedToken | Rejected:
         claims = strict_json_object(payload)
     except ValueError as error:
         return _bad(f"payload: {error}")
+    if type(claims.get("iss")) is not str:
+        # Whoever reads on looks the issuer up by it.
+        return _bad("payload: iss is missing or not a string")
     return UnverifiedToken(
         fields,
         claims,
