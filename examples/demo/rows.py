@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from tests.servers.client import Header
 from tests.servers.issuer import SigningKey, compact, tampered
@@ -45,7 +45,7 @@ def bearer(token: str) -> list[Header]:
     return [("Authorization", f"Bearer {token}")]
 
 
-def jane(parts: Parts, **changes: object) -> str:
+def jane(parts: Parts, **changes: Any) -> str:
     """A good token: Jane is an editor by ``users``."""
     return parts.issuer.token("user_456", **{"email": "jane@example.com", "email_verified": True, **changes})
 
