@@ -12,7 +12,6 @@ from string import Template
 from typing import Any
 
 from sidecar.authn.api_key import generate_key
-
 from tests.servers.client import Reply, send
 from tests.servers.envoy import EnvoyServer
 from tests.servers.issuer import IssuerSimulator
