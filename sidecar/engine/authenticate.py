@@ -9,9 +9,8 @@ from cachetools import LRUCache
 from sidecar.authn.api_key import ApiKeyRecord, check_record
 from sidecar.authn.cache import CachedToken, TokenCache
 from sidecar.authn.extract import Presented, Reader
-from sidecar.authn.issuer import Issuer
-from sidecar.authn.jose import UnverifiedToken, parse_token
-from sidecar.authn.jwt import verify_token
+from sidecar.authn.jose import parse_token
+from sidecar.authn.jwt import lasting, verify_token
 from sidecar.model.ask import Ask
 from sidecar.model.instant import Instant
 from sidecar.model.outcome import Rejected, Undetermined
@@ -53,7 +52,8 @@ class Authenticator:
         token = parse_token(presented.value, limit)
         if isinstance(token, Rejected):
             return token
-        issuer = snapshot.by_iss.get(token.claims.get("iss"))  # type: ignore[arg-type]  # unhashable claims are refused below
+        iss = token.claims.get("iss")
+        issuer = snapshot.by_iss.get(iss) if isinstance(iss, str) else None
         if issuer is None or reader_of(presented, issuer.name) is None:
             return Rejected(
                 Reason.INVALID_TOKEN, "issuer not known" if issuer is None else f"issuer {issuer.name} not accepted on this route"
@@ -62,7 +62,7 @@ class Authenticator:
             return Rejected(Reason.INVALID_TOKEN, "token longer than max_token_size")
         verdict = yield from verify_token(token, issuer, now)
         if isinstance(verdict, Rejected):
-            if not _starts_later(token, now):
+            if lasting(verdict):
                 self.tokens.remember_rejected(key, verdict, issuer, now)
             return verdict
         if isinstance(verdict, Undetermined):
@@ -104,12 +104,3 @@ def reader_of(presented: Presented, authenticator: str) -> Reader | None:
         if reader.authenticator == authenticator:
             return reader
     return None
-
-
-def _starts_later(token: UnverifiedToken, now: Instant) -> bool:
-    """A token that is only not valid yet must not be remembered as bad."""
-    starts = (token.claims.get("nbf"), token.claims.get("iat"))
-    return any(isinstance(value, int | float) and value > now.wall for value in starts)
-
-
-__all__ = ["Authenticator", "Issuer", "reader_of"]

@@ -69,10 +69,10 @@ def compile_now(settings: Settings, revision: str, tables: LiveTables, meter: Me
 
 
 def _issuer(settings: Settings, name: str, tables: LiveTables, previous: Snapshot | None) -> Issuer:
+    issuer = compile_issuer(settings.issuers[name], tables.keys[name])
     known = previous.issuers.get(name) if previous is not None else None
-    if known is not None and known.settings == settings.issuers[name] and known.table is tables.keys[name]:
-        return known
-    return compile_issuer(settings.issuers[name], tables.keys[name])
+    same = known is not None and known.generation == issuer.generation and known.table is issuer.table
+    return known if known is not None and same else issuer
 
 
 def _rbac(settings: Settings, previous: Snapshot | None) -> Rbac:

@@ -77,7 +77,7 @@ def test_other_sources() -> None:
 def test_a_value_that_could_be_read_otherwise_is_refused_or_encoded(bad: str) -> None:
     refused = mutations(subject=bad)
     assert isinstance(refused, UnsafeIdentity)
-    assert bad not in refused.detail
+    assert bad not in refused.detail.split()
     if len(bad) < 4096:
         encoded = values(mutations((header("x-user-id", "subject", percent=True),), subject=bad))["x-user-id"]
         assert encoded.isascii()

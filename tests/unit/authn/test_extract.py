@@ -1,0 +1,132 @@
+"""Where credentials stand and how they are read (security rules 15 and 16)."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sidecar.authn.extract import Extraction, Presented, Reader
+from sidecar.model.outcome import Rejected
+from sidecar.model.reason import Reason
+from sidecar.model.settings import CredentialPlace
+from tests.support.inputs import ListHeaders, cookie_place, header_place, key_place, query_place
+
+JWT = "eyJhbGciOiJSUzI1NiJ9.e30.c2ln"
+
+
+def readers(**places: list[CredentialPlace]) -> list[Reader]:
+    return [
+        Reader(order, name, "jwt" if name.startswith("corp") else "api_key", place)
+        for order, (name, found) in enumerate(places.items())
+        for place in found
+    ]
+
+
+BOTH = {"corp": [header_place()], "keys": [key_place(), header_place(prefix="sk_", forward=False)]}
+
+
+def read(
+    headers: dict[str, str] | list[tuple[str, str]], path: str = "/", *, first: bool = False, **places: list[CredentialPlace]
+) -> object:
+    pairs = list(headers.items()) if isinstance(headers, dict) else headers
+    found = Extraction(readers(**(places or BOTH)), conflict_first=first).read(ListHeaders(pairs), path)
+    if isinstance(found, Presented):
+        return found.kind, found.value, tuple(reader.authenticator for reader in found.readers)
+    return found.reason if isinstance(found, Rejected) else found
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ({}, None),
+        ({"authorization": f"Bearer {JWT}"}, ("jwt", JWT, ("corp",))),
+        ({"authorization": f"bearer {JWT}"}, ("jwt", JWT, ("corp",))),
+        ({"authorization": "Bearer sk_live_1"}, ("api_key", "sk_live_1", ("keys",))),
+        ({"x-api-key": "anything"}, ("api_key", "anything", ("keys",))),
+        ({"authorization": "Basic dXNlcjpwdw=="}, None),
+        ({"authorization": "BearerX abc"}, None),
+        ({"authorization": ""}, None),
+        ({"authorization": "Bearer opaque"}, Reason.INVALID_TOKEN),
+        ({"authorization": "Bearer"}, Reason.INVALID_TOKEN),
+        ({"authorization": "Bearer "}, Reason.INVALID_TOKEN),
+        ({"authorization": f"Bearer  {JWT}"}, Reason.INVALID_TOKEN),
+        ({"authorization": f"Bearer\t{JWT}"}, Reason.INVALID_TOKEN),
+        ({"authorization": f"Bearer={JWT}"}, Reason.INVALID_TOKEN),
+        ({"x-api-key": ""}, Reason.INVALID_API_KEY),
+        ({"authorization": f"Bearer {JWT},Bearer {JWT}"}, Reason.MULTIPLE_CREDENTIALS),
+        ({"x-api-key": "a,b"}, Reason.MULTIPLE_CREDENTIALS),
+        ([("x-api-key", "a"), ("x-api-key", "a")], Reason.MULTIPLE_CREDENTIALS),
+        ([("authorization", f"Bearer {JWT}"), ("authorization", "Basic x")], Reason.MULTIPLE_CREDENTIALS),
+        ({"authorization": f"Bearer {JWT}", "x-api-key": "k"}, Reason.MULTIPLE_CREDENTIALS),
+        ({"authorization": "Basic x", "x-api-key": "k"}, ("api_key", "k", ("keys",))),
+    ],
+)
+def test_reading_headers(headers: dict[str, str], expected: object) -> None:
+    """Security rule 16."""
+    assert read(headers) == expected
+
+
+def test_only_kinds_that_the_route_accepts_count() -> None:
+    both = {"authorization": f"Bearer {JWT}", "x-api-key": "k"}
+    assert read(both, corp=[header_place()]) == ("jwt", JWT, ("corp",))
+    assert read(both, keys=[key_place()]) == ("api_key", "k", ("keys",))
+    assert read({"authorization": f"Bearer {JWT}"}, keys=[header_place(prefix="sk_")]) is None
+    assert read({"authorization": "Bearer sk_1"}, corp=[header_place()]) == Reason.INVALID_TOKEN
+
+
+def test_credential_conflict_first_takes_the_first_authenticator() -> None:
+    both = {"x-api-key": "k", "authorization": f"Bearer {JWT}"}
+    assert read(both, first=True) == ("jwt", JWT, ("corp",))
+    assert read(both, first=True, keys=[key_place()], corp=[header_place()]) == ("api_key", "k", ("keys",))
+
+
+def test_the_longest_prefix_wins_and_stores_on_one_header_are_tried_in_order() -> None:
+    places = {"a": [key_place(prefix="sk_")], "b": [key_place(prefix="sk_live_")], "c": [key_place()], "d": [key_place()]}
+    assert read({"x-api-key": "sk_live_1"}, **places) == ("api_key", "sk_live_1", ("b",))
+    assert read({"x-api-key": "sk_test_1"}, **places) == ("api_key", "sk_test_1", ("a",))
+    assert read({"x-api-key": "other"}, **places) == ("api_key", "other", ("c", "d"))
+    assert read({"x-api-key": "other"}, a=[key_place(prefix="sk_")]) == Reason.INVALID_API_KEY
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ([f"a=1; session={JWT}"], ("jwt", JWT, ("corp",))),
+        ([f"a=x,y; session={JWT}"], ("jwt", JWT, ("corp",))),
+        (["a=1; xsession=2"], None),
+        ([f"session={JWT}; session={JWT}"], Reason.MULTIPLE_CREDENTIALS),
+        ([f"session={JWT}", "a=1"], Reason.MULTIPLE_CREDENTIALS),
+        ([f"a=1,session={JWT}"], Reason.MULTIPLE_CREDENTIALS),
+        (["session="], Reason.INVALID_TOKEN),
+    ],
+)
+def test_cookies(lines: list[str], expected: object) -> None:
+    assert read([("cookie", line) for line in lines], corp=[cookie_place()]) == expected
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        (f"/a?x=1&access_token={JWT}", ("jwt", JWT, ("corp",))),
+        ("/a?x=access_token", None),
+        ("/access_token=x", None),
+        (f"/a?access_token={JWT}&access_token={JWT}", Reason.MULTIPLE_CREDENTIALS),
+        ("/a?access_token=", Reason.INVALID_TOKEN),
+        ("/a?%61ccess_token=x", None),
+    ],
+)
+def test_query_parameters_only_when_configured(path: str, expected: object) -> None:
+    assert read({}, path, corp=[query_place()]) == expected
+    assert read({}, path) is None
+
+
+@given(st.lists(st.tuples(st.sampled_from(["authorization", "x-api-key", "cookie", "x-other"]), st.text(max_size=30)), max_size=5))
+def test_never_raises_and_never_invents_a_credential(pairs: list[tuple[str, str]]) -> None:
+    found = Extraction(readers(**BOTH), conflict_first=False).read(ListHeaders(pairs), "/")
+    if isinstance(found, Presented):
+        assert any(value.endswith(found.value) for name, value in pairs if name in {"authorization", "x-api-key"})
+
+
+@given(st.text(max_size=20).filter(lambda name: name not in {"authorization", "x-api-key"}), st.text(max_size=20))
+def test_an_irrelevant_header_never_changes_what_is_read(name: str, value: str) -> None:
+    pairs = [("authorization", f"Bearer {JWT}")]
+    assert read([*pairs, (name, value)]) == read(pairs)
