@@ -17,17 +17,30 @@ TARGET = re.compile(r"^([a-z][a-z0-9-]*):", re.MULTILINE)
 
 
 def lines(block: Block) -> list[str]:
-    """The commands of a block, continued lines joined, prompts and comments dropped."""
+    """The lines of a block that are typed, continued ones joined."""
     joined = block.text.replace("\\\n", " ").splitlines()
-    shown = [line.removeprefix("$ ").strip() for line in joined if block.info[0] == "sh" or line.startswith("$ ")]
-    return [re.sub(r"\s+#.*$", "", line) for line in shown if line and not line.startswith("#")]
+    return [line.removeprefix("$ ").strip() for line in joined if block.info[0] == "sh" or line.startswith("$ ")]
 
 
-def words(line: str) -> list[list[str]]:
-    """The simple commands of a line, split at pipes and lists, without redirections and assignments."""
-    cut = re.sub(r"[<>]+\s*\S+", " ", line)
-    simple = [shlex.split(part) for part in re.split(r"\|\|?|&&|;", cut)]
-    return [[word for index, word in enumerate(part) if index or not re.match(r"[A-Z_]+=", word)] for part in simple if part]
+def simple_commands(line: str) -> list[list[str]]:
+    """The words of each simple command of a line: split at pipes and lists; no redirections, assignments, comments."""
+    lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
+    lexer.whitespace_split = True
+    lexer.commenters = ""
+    found: list[list[str]] = [[]]
+    target = False
+    for word in lexer:
+        if word.startswith("#"):
+            break
+        if set(word) <= set("|&;()"):
+            found.append([])
+        elif set(word) <= set("<>"):
+            target = True
+        elif target:
+            target = False
+        elif found[-1] or not re.match(r"[A-Z_]+=", word):
+            found[-1].append(word)
+    return [command for command in found if command]
 
 
 def commands(program: str) -> list[tuple[str, list[str]]]:
@@ -35,7 +48,7 @@ def commands(program: str) -> list[tuple[str, list[str]]]:
     found = []
     for block in SHELL:
         for line in lines(block):
-            found += [(block.place, part[1:]) for part in words(line) if part[0].rpartition("/")[2] == program]
+            found += [(block.place, part[1:]) for part in simple_commands(line) if part[0].rpartition("/")[2] == program]
     return found
 
 
@@ -67,6 +80,13 @@ def test_sidecar_commands_and_options_exist() -> None:
     shown = commands("sidecar")
     assert shown
     assert {(place, wrong) for place, arguments in shown if (wrong := unknown(arguments))} == set()
+
+
+def test_lines_are_split_into_commands() -> None:
+    assert simple_commands("A=1 sidecar token mint --claim 'x=[\"a;b\"]' > t.txt | jq . # why") == [
+        ["sidecar", "token", "mint", "--claim", 'x=["a;b"]'],
+        ["jq", "."],
+    ]
 
 
 def test_what_does_not_exist_is_found() -> None:
