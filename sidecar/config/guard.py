@@ -68,7 +68,7 @@ def _dropped(running: Settings, new: Settings) -> Iterator[Change]:
     used = {name for route in running.routes.values() for name in route.authenticate}
     left = {issuer.issuer for issuer in new.issuers.values()}
     for name, issuer in running.issuers.items():
-        if name in used and name not in new.issuers and issuer.issuer not in left:
+        if name in used and issuer.issuer not in left:  # one under a new name is still there
             message = f"issuer {name!r} is in use and would be gone: its tokens would be refused"
             yield Change(f"{ISSUER_DROPPED}:{name}", message, Where("", 0, f"issuers.{name}"))
 

@@ -60,7 +60,7 @@ def _said(kind: str, context: Mapping[str, Any], value: object, message: str) ->
         return _NEEDS[kind], _hint(kind, value)
     if kind == "literal_error":
         expected = str(context["expected"]).replace(" or ", ", ")
-        choices = [choice.strip().strip("'") for choice in expected.split(", ")]
+        choices = [choice.strip().strip("'").replace("True", "true") for choice in expected.split(", ")]
         near = did_you_mean(value, choices) if isinstance(value, str) else ""
         return f"must be {'one of ' if len(choices) > 1 else ''}{', '.join(choices)}", near
     for name, word in (("ge", "at least"), ("gt", "more than"), ("le", "at most"), ("lt", "less than")):

@@ -120,8 +120,7 @@ def claim_settings(model: schema.Claims) -> ClaimSettings:
         email=model.email,
         email_trusted_always=model.email_trust == "always",
         roles=None if roles is None else RoleClaim(paths=roles.from_, rename=dict(roles.map or {}), allow=_optional_set(roles.allow)),
-        permissions=permissions
-        and PermissionClaim(paths=permissions.from_, allow=None if permissions.allow is None else tuple(permissions.allow)),
+        permissions=_permission_claim(model.permissions),
         scopes=None if scopes is None else ScopeClaim(paths=scopes.from_, ceiling=scopes.as_ == "ceiling"),
         attributes=dict(model.attributes or {}),
     )

@@ -58,12 +58,14 @@ NonEmpty = Annotated[list[T], Field(min_length=1), AfterValidator(_distinct)]
 """A list with at least one item, none of them twice."""
 
 
-def parsed(parse: Callable[[str], T]) -> BeforeValidator:
-    """Make a validator of a function from text to a value; what is not text is left to the type's own error."""
+def parsed(parse: Callable[[str], T], *, number: str = "") -> BeforeValidator:
+    """Make a validator of a function from text to a value. ``number``: the way out for a bare number."""
 
     def validate(value: Any) -> Any:
         if isinstance(value, Nothing):
             return value
+        if number and isinstance(value, int | float) and not isinstance(value, bool):
+            raise bad("needs a unit", number)
         if not isinstance(value, str):
             raise PydanticCustomError("string_type", "needs text")
         return parse(value)

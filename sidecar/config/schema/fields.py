@@ -14,6 +14,8 @@ from .base import bad, parsed
 
 _DURATION = re.compile(r"(0|[1-9][0-9]{0,8})(ms|s|m|h|d)")
 _DURATION_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_DURATION_HINT = "write a whole number and a unit: 150ms, 30s, 10m, 1h, 90d"
+_SIZE_HINT = "write a whole number and a unit: 512B, 8KiB, 1MiB"
 _SIZE = re.compile(r"([1-9][0-9]{0,8})(B|KiB|MiB|GiB)")
 _SIZE_UNITS = {"B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
@@ -33,14 +35,14 @@ HOP_BY_HOP = frozenset(
 def _duration(text: str) -> float:
     found = _DURATION.fullmatch(text)
     if found is None:
-        raise bad("is not a duration", "write a whole number and a unit: 150ms, 30s, 10m, 1h, 90d")
+        raise bad("is not a duration", _DURATION_HINT)
     return int(found[1]) * _DURATION_UNITS[found[2]]
 
 
 def _size(text: str) -> int:
     found = _SIZE.fullmatch(text)
     if found is None:
-        raise bad("is not a size", "write a whole number and a unit: 512B, 8KiB, 1MiB")
+        raise bad("is not a size", _SIZE_HINT)
     return int(found[1]) * _SIZE_UNITS[found[2]]
 
 
@@ -163,8 +165,14 @@ _TEXT = {"type": "string"}
 _CLAIM = {"oneOf": [_TEXT, {"type": "array", "items": _TEXT, "minItems": 1}]}
 CLAIMS_SCHEMA = {"oneOf": [*_CLAIM["oneOf"], {"type": "array", "minItems": 1, "items": {"type": "array", "items": _TEXT, "minItems": 1}}]}
 
-Duration = Annotated[float, parsed(_duration), WithJsonSchema({**_TEXT, "pattern": f"^{_DURATION.pattern}$", "examples": ["150ms", "1h"]})]
-Size = Annotated[int, parsed(_size), WithJsonSchema({**_TEXT, "pattern": f"^{_SIZE.pattern}$", "examples": ["8KiB", "1MiB"]})]
+Duration = Annotated[
+    float,
+    parsed(_duration, number=_DURATION_HINT),
+    WithJsonSchema({**_TEXT, "pattern": f"^{_DURATION.pattern}$", "examples": ["150ms", "1h"]}),
+]
+Size = Annotated[
+    int, parsed(_size, number=_SIZE_HINT), WithJsonSchema({**_TEXT, "pattern": f"^{_SIZE.pattern}$", "examples": ["8KiB", "1MiB"]})
+]
 Timestamp = Annotated[float, parsed(_timestamp), WithJsonSchema({**_TEXT, "format": "date-time"})]
 Name = Annotated[str, parsed(_name), WithJsonSchema({**_TEXT, "pattern": f"^{_NAME.pattern}$"})]
 Word = Annotated[str, parsed(_word)]

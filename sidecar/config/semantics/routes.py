@@ -21,7 +21,7 @@ def check_routes(settings: Settings, place: Place) -> None:
         if route.require is None and ANONYMOUS not in route.authenticate:
             place.wrong((*path, "require"), "is missing", "demand a permission, role or scope, or write require: {authenticated: true}")
         if route.require is not None and known_roles is not None:
-            _check_roles(route, known_roles, settings, place)
+            _check_roles(route, known_roles, place)
     _check_table(settings, place)
 
 
@@ -51,7 +51,7 @@ def _check_authenticate(route: RouteSettings, settings: Settings, path: KeyPath,
             place.wrong((*path, "authenticate", number), f"there is no issuer or key store {shown(name)!r}", hint)
 
 
-def _check_roles(route: RouteSettings, known: frozenset[str], settings: Settings, place: Place) -> None:
+def _check_roles(route: RouteSettings, known: frozenset[str], place: Place) -> None:
     assert route.require is not None
     for keyword, values in route.require.parts:
         if keyword not in ROLE_KEYWORDS:

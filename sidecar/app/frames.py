@@ -1,0 +1,84 @@
+"""What the validator child and its parent say to each other: one pickled request, then frames with a kind and a length.
+
+The child runs this very package, so pickle is no wire format here; even so the parent loads nothing but the
+value types of ``sidecar.model``, since the child has read what operators (or whoever writes the files) wrote.
+"""
+
+import io
+import pickle
+import struct
+from collections.abc import Iterator, Sequence
+from typing import Any, BinaryIO, Literal, NamedTuple
+
+from sidecar.model.errors import SidecarError
+
+HEADER = struct.Struct(">cI")
+LENGTH = struct.Struct(">Q")
+MAX_TOTAL = 512 * 1024 * 1024
+PROTOCOL = 5
+
+SETTINGS, PART, PROBLEMS, END = b"S", b"P", b"X", b"E"
+
+PART_SIZE = 20
+"""Values in one part: unpickling one takes at most 0.2 ms, so that a serving front is not stalled."""
+
+
+class Request(NamedTuple):
+    """What the child shall validate: a configuration's files, or one API key file."""
+
+    kind: Literal["config", "key_file"]
+    path: str
+    base: str
+    is_directory: bool
+    files: tuple[tuple[str, bytes], ...]
+    with_files: bool
+    peppers: frozenset[str]
+    background: bool
+    """Another process serves meanwhile: take the CPU only when nobody else wants it."""
+
+
+class BadFrame(SidecarError):
+    """The child said something that is not a frame of ours."""
+
+
+class _ModelsOnly(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        """Give the value types of the model, and frozenset; nothing else can be named."""
+        if module.startswith("sidecar.model.") or (module, name) == ("builtins", "frozenset"):
+            return super().find_class(module, name)
+        raise BadFrame(f"a frame names {module}.{name}")
+
+
+def loads(payload: bytes) -> Any:
+    """Unpickle one frame's payload. Raises BadFrame."""
+    try:
+        return _ModelsOnly(io.BytesIO(payload)).load()
+    except (pickle.UnpicklingError, EOFError, AttributeError, ImportError, IndexError, KeyError, TypeError, ValueError) as error:
+        raise BadFrame(f"a frame cannot be read: {type(error).__name__}") from None
+
+
+def write_frame(stream: BinaryIO, kind: bytes, value: object) -> None:
+    """Write one frame."""
+    payload = pickle.dumps(value, PROTOCOL)
+    stream.write(HEADER.pack(kind, len(payload)))
+    stream.write(payload)
+
+
+def write_parts(stream: BinaryIO, name: str, values: Sequence[object]) -> None:
+    """Write a sequence in parts that are each quick to load; the receiver appends them."""
+    for start in range(0, len(values), PART_SIZE):
+        write_frame(stream, PART, (name, tuple(values[start : start + PART_SIZE])))
+
+
+def split(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Take whole output apart into (kind, payload). Raises BadFrame where it ends early."""
+    at = 0
+    while at < len(data):
+        if at + HEADER.size > len(data):
+            raise BadFrame("the answer ends inside a frame")
+        kind, length = HEADER.unpack_from(data, at)
+        at += HEADER.size
+        if at + length > len(data):
+            raise BadFrame("the answer ends inside a frame")
+        yield kind, data[at : at + length]
+        at += length

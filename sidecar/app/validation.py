@@ -1,0 +1,253 @@
+"""Configuration files to validated settings, by way of the validator child.
+
+The parent reads the bytes, so that revision and content are the same thing, and loads the answer in slices, so
+that a serving front beside it is never stalled (a full load of 10,000 routes holds the GIL for 40 ms).
+"""
+
+import asyncio
+import gc
+import os
+import pickle
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import sidecar
+from sidecar.config.files import ConfigFiles, read_bounded, read_config
+from sidecar.model.errors import ConfigError, Problem, Where
+from sidecar.model.key_entry import KeyEntry
+from sidecar.model.settings import KeyStoreSettings, RoleSettings, RouteSettings, Settings
+
+from .frames import END, HEADER, LENGTH, MAX_TOTAL, PART, PROBLEMS, PROTOCOL, SETTINGS, BadFrame, Request, loads, split
+
+TIMEOUT = 60.0
+"""Seconds for the child in all."""
+PAUSE = 0.001
+"""Seconds between two slices of loading: a real sleep, since sleep(0) would not let the deciding thread run."""
+MAX_KEY_FILE = 32 * 1024 * 1024
+
+_PLACE = re.compile(r"[A-Za-z_]{1,60}(?: at [a-z_]{1,60}\.py:[0-9]{1,6})?")
+
+
+@dataclass(frozen=True, slots=True)
+class Validated:
+    """A valid configuration. ``key_entries``: of each key store, its file's entries."""
+
+    settings: Settings
+    revision: str
+    warnings: tuple[Problem, ...]
+    key_entries: Mapping[str, tuple[KeyEntry, ...]]
+
+
+def validate(path: str, *, with_files: bool = True) -> Validated:
+    """Validate a configuration file or directory; for start and command line.
+
+    Args:
+        path: as the operator gave it; messages name files by it.
+        with_files: look at the files that it names, too (False: it is meant for another machine).
+
+    Raises:
+        ConfigError: it is not valid, or could not be validated.
+
+    """
+    files = read_config(path)
+    answer = _run(_config_request(files, with_files=with_files, background=False), path)
+    return answer.validated(files.revision)
+
+
+async def validate_async(path: str) -> Validated:
+    """Do the same beside a serving front. Raises ConfigError."""
+    files, revision = await asyncio.to_thread(_read, path)
+    answer = await _run_async(_config_request(files, with_files=True, background=True), path)
+    return answer.validated(revision)
+
+
+def read_key_file(store: KeyStoreSettings) -> tuple[KeyEntry, ...]:
+    """Read a store's key file alone. Raises ConfigError."""
+    return _run(_key_request(store, background=False), store.path).keys(store.name)
+
+
+async def read_key_file_async(store: KeyStoreSettings) -> tuple[KeyEntry, ...]:
+    """Do the same beside a serving front. Raises ConfigError."""
+    request = await asyncio.to_thread(_key_request, store, background=True)
+    return (await _run_async(request, store.path)).keys(store.name)
+
+
+def _read(path: str) -> tuple[ConfigFiles, str]:
+    files = read_config(path)
+    return files, files.revision
+
+
+def _config_request(files: ConfigFiles, *, with_files: bool, background: bool) -> Request:
+    return Request("config", files.path, files.base, files.is_directory, files.files, with_files, frozenset(), background)
+
+
+def _key_request(store: KeyStoreSettings, *, background: bool) -> Request:
+    content = read_bounded(store.path, MAX_KEY_FILE)
+    files = ((store.path, content),)
+    return Request(
+        "key_file",
+        store.name,
+        "",
+        is_directory=False,
+        files=files,
+        with_files=True,
+        peppers=frozenset(store.peppers),
+        background=background,
+    )
+
+
+class _Answer:
+    """What the child said so far."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.settings: Settings | None = None
+        self.parts: dict[str, list[Any]] = {}
+        self.roles: dict[str, RoleSettings] = {}
+        self.routes: dict[str, RouteSettings] = {}
+        self.ended = False
+
+    def take(self, kind: bytes, payload: bytes) -> None:
+        """Load one frame. Raises ConfigError with the problems the child found, BadFrame on nonsense."""
+        value = loads(payload)
+        if kind == PROBLEMS and isinstance(value, tuple) and value:
+            raise ConfigError(value)
+        if kind == SETTINGS and isinstance(value, Settings):
+            self.settings = value
+        elif kind == PART:
+            self._take_part(*value)
+        elif kind == END:
+            self.ended = True
+        else:
+            raise BadFrame("a frame of unknown kind")
+
+    def _take_part(self, name: str, values: tuple[Any, ...]) -> None:
+        if name == "roles":
+            self.roles.update((role.name, role) for role in values)
+        elif name == "routes":
+            self.routes.update((route.name, route) for route in values)
+        else:
+            self.parts.setdefault(name, []).extend(values)
+
+    def validated(self, revision: str) -> Validated:
+        """Put the parts together."""
+        if self.settings is None:
+            raise _failed(self.path, "the validator gave no settings")
+        settings = replace(self.settings, roles=self.roles, users=tuple(self.parts.get("users", ())), routes=self.routes)
+        keys = {name: self.keys(name) for name in settings.api_keys}
+        return Validated(settings, revision, tuple(self.parts.get("warnings", ())), keys)
+
+    def keys(self, store: str) -> tuple[KeyEntry, ...]:
+        """Return the entries of one key store."""
+        return tuple(self.parts.get(f"keys:{store}", ()))
+
+
+def _run(request: Request, path: str) -> _Answer:
+    answer = _Answer(path)
+    try:
+        done = subprocess.run(_command(), input=_encoded(request), capture_output=True, timeout=TIMEOUT, check=False, env=_environment())  # noqa: S603
+        for kind, payload in split(done.stdout):
+            answer.take(kind, payload)
+    except subprocess.TimeoutExpired:
+        raise _failed(path, f"the validator took longer than {TIMEOUT:.0f} s") from None
+    except (BadFrame, ValueError) as error:
+        raise _failed(path, f"the validator answered with nonsense: {error}") from None
+    except OSError as error:
+        raise _failed(path, f"the validator could not be started: {error.strerror}") from None
+    _check_end(answer, done.returncode, done.stderr)
+    return answer
+
+
+async def _run_async(request: Request, path: str) -> _Answer:
+    answer = _Answer(path)
+    pipe = asyncio.subprocess.PIPE
+    try:
+        async with asyncio.timeout(TIMEOUT):
+            child = await asyncio.create_subprocess_exec(*_command(), stdin=pipe, stdout=pipe, stderr=pipe, env=_environment())
+            try:
+                code, errors = await _talk(child, _encoded(request), answer)
+            finally:
+                if child.returncode is None:
+                    child.kill()
+                    await child.wait()
+    except TimeoutError:
+        raise _failed(path, f"the validator took longer than {TIMEOUT:.0f} s") from None
+    except (BadFrame, ValueError) as error:
+        raise _failed(path, f"the validator answered with nonsense: {error}") from None
+    except OSError as error:
+        raise _failed(path, f"the validator could not be started: {error.strerror}") from None
+    _check_end(answer, code, errors)
+    return answer
+
+
+async def _talk(child: asyncio.subprocess.Process, request: bytes, answer: _Answer) -> tuple[int, bytes]:
+    """Send the request and load the answer frame by frame; return exit code and stderr."""
+    assert child.stdin is not None
+    assert child.stdout is not None
+    assert child.stderr is not None
+    try:
+        child.stdin.write(request)
+        await child.stdin.drain()
+        child.stdin.close()
+        await _load(child.stdout, answer)
+    except (ConnectionError, asyncio.IncompleteReadError):
+        pass  # it died: the exit code says more
+    errors = await child.stderr.read(4096)
+    return await child.wait(), errors
+
+
+async def _load(stream: asyncio.StreamReader, answer: _Answer) -> None:
+    # A collection over everything loaded so far would stall a serving front for tens of milliseconds.
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        await _load_frames(stream, answer)
+    finally:
+        if collecting:
+            gc.enable()
+
+
+async def _load_frames(stream: asyncio.StreamReader, answer: _Answer) -> None:
+    total = 0
+    while not answer.ended:
+        kind, length = HEADER.unpack(await stream.readexactly(HEADER.size))
+        total += length
+        if total > MAX_TOTAL:
+            raise BadFrame("the answer is too large")
+        answer.take(kind, await stream.readexactly(length))
+        await asyncio.sleep(PAUSE)
+
+
+def _command() -> list[str]:
+    # -P: the working directory is no place to import from; it may belong to someone else.
+    return [sys.executable, "-P", "-m", "sidecar.app.validator"]
+
+
+def _environment() -> dict[str, str]:
+    """Return ours, with the place where this package lies, wherever it was imported from."""
+    root = str(Path(sidecar.__file__).parent.parent)
+    rest = os.environ.get("PYTHONPATH")
+    return {**os.environ, "PYTHONPATH": f"{root}{os.pathsep}{rest}" if rest else root}
+
+
+def _encoded(request: Request) -> bytes:
+    payload = pickle.dumps(request, PROTOCOL)
+    return LENGTH.pack(len(payload)) + payload
+
+
+def _check_end(answer: _Answer, code: int, errors: bytes) -> None:
+    if code == 0 and answer.ended:
+        return
+    said = errors.decode("ascii", "replace").strip().splitlines()[-1:]
+    place = f" ({said[0]})" if said and _PLACE.fullmatch(said[0]) else ""
+    how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
+    raise _failed(answer.path, f"the validator {how}{place} before it was done")
+
+
+def _failed(path: str, message: str) -> ConfigError:
+    return ConfigError((Problem(Where(path, 0, ""), f"could not be validated: {message}"),))

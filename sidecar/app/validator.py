@@ -1,0 +1,78 @@
+"""The validator child (``python -m sidecar.app.validator``): the only process that loads YAML and pydantic.
+
+Reads one request from stdin and answers in frames on stdout. What it cannot foresee ends it with a place in the
+code on stderr, never with the text of an exception, which could hold a piece of the configuration.
+"""
+
+import gc
+import os
+import pickle
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO
+
+from sidecar.model.errors import ConfigError
+
+from .frames import END, LENGTH, PROBLEMS, SETTINGS, Request, write_frame, write_parts
+
+NICE = 10
+
+
+def main() -> None:
+    """Answer one request."""
+    sys.excepthook = _report
+    gc.disable()  # one short run over many small objects
+    source, output = sys.stdin.buffer, sys.stdout.buffer
+    (length,) = LENGTH.unpack(source.read(LENGTH.size))
+    request: Request = pickle.loads(source.read(length))  # noqa: S301 - from the parent, which started this process
+    if request.background:
+        os.nice(NICE)
+    try:
+        (_key_file if request.kind == "key_file" else _config)(request, output)
+    except ConfigError as error:
+        write_frame(output, PROBLEMS, error.problems)
+    write_frame(output, END, None)
+    output.flush()
+
+
+def _config(request: Request, output: BinaryIO) -> None:
+    from dataclasses import replace  # noqa: PLC0415
+
+    from sidecar.config.files import ConfigFiles  # noqa: PLC0415
+    from sidecar.config.load import load  # noqa: PLC0415 - loads pydantic, after the request was read
+
+    files = ConfigFiles(path=request.path, base=request.base, is_directory=request.is_directory, files=request.files)
+    loaded = load(files, os.environ, with_files=request.with_files)
+    settings = loaded.settings
+    write_frame(output, SETTINGS, replace(settings, roles={}, users=(), routes={}))
+    write_parts(output, "roles", tuple(settings.roles.values()))
+    write_parts(output, "users", settings.users)
+    write_parts(output, "routes", tuple(settings.routes.values()))
+    write_parts(output, "warnings", loaded.warnings)
+    for store, entries in loaded.key_entries.items():
+        write_parts(output, f"keys:{store}", entries)
+
+
+def _key_file(request: Request, output: BinaryIO) -> None:
+    from sidecar.config.keyfile import parse_key_file  # noqa: PLC0415 - loads pydantic
+
+    ((name, content),) = request.files
+    read = parse_key_file(name, content, request.peppers)
+    if read.problems:
+        raise ConfigError(read.problems)
+    write_parts(output, f"keys:{request.path}", read.entries)
+
+
+def _report(kind: type[BaseException], _: BaseException, traceback: TracebackType | None) -> None:
+    place = ""
+    while traceback is not None:
+        code = traceback.tb_frame.f_code
+        if f"{os.sep}sidecar{os.sep}" in code.co_filename:
+            place = f" at {Path(code.co_filename).name}:{traceback.tb_lineno}"
+        traceback = traceback.tb_next
+    sys.stderr.write(f"{kind.__name__}{place}\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,93 @@
+"""Bytes to settings: the whole way, and every problem that can be found at once."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from sidecar.model.errors import ConfigError, Problem
+from sidecar.model.key_entry import KeyEntry
+from sidecar.model.settings import KeyStoreSettings, Settings
+
+from .convert.place import Place
+from .convert.settings import to_settings
+from .files import ConfigFiles, read_bounded
+from .keyfile import KeyFileRead, parse_key_file
+from .lint import lint
+from .merge import merge
+from .schema.root import Config
+from .semantics.answers import check_answers
+from .semantics.authenticators import check_authenticators
+from .semantics.files import check_files
+from .semantics.listeners import check_listeners
+from .semantics.rbac import check_rbac
+from .semantics.routes import check_routes
+from .words import problems_of
+from .yaml_reader import read_yaml
+
+MAX_KEY_FILE = 32 * 1024 * 1024
+MAX_PROBLEMS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A valid configuration; ``key_entries`` by key store."""
+
+    settings: Settings
+    warnings: tuple[Problem, ...]
+    key_entries: Mapping[str, tuple[KeyEntry, ...]]
+
+
+def load(files: ConfigFiles, environment: Mapping[str, str], *, with_files: bool = True) -> Loaded:
+    """Validate a configuration.
+
+    Args:
+        files: its bytes.
+        environment: where ``{env: NAME}`` looks; only names are read.
+        with_files: look at the files that it names, too, and read its key files. Without it, it can be
+            checked on another machine than the one it is for.
+
+    Raises:
+        ConfigError: with every problem found.
+
+    """
+    document = merge((read_yaml(name, content) for name, content in files.files), files.path)
+    problems = list(document.problems)
+    try:
+        model = Config.model_validate(document.value)
+    except ValidationError as error:
+        raise _invalid([*problems, *problems_of(error, Config, document.mark)]) from None
+    if problems:
+        raise _invalid(problems)
+    place = Place(document.mark, files.base)
+    settings = to_settings(model, document.value, place)
+    check_listeners(settings, place)
+    check_authenticators(settings, place, is_directory=files.is_directory)
+    check_rbac(settings, place)
+    check_routes(settings, place)
+    check_answers(settings, place)
+    keys: dict[str, KeyFileRead] = {}
+    if with_files:
+        check_files(settings, place, environment)
+        keys = {store.name: _read_keys(store, place) for store in settings.api_keys.values()}
+    if place.problems:
+        raise _invalid(place.problems)
+    lint(settings, keys, place)
+    return Loaded(settings, tuple(place.warnings), {name: read.entries for name, read in keys.items()})
+
+
+def _read_keys(store: KeyStoreSettings, place: Place) -> KeyFileRead:
+    """Read a store's file; one that is missing was reported by ``check_files`` already."""
+    try:
+        data = read_bounded(store.path, MAX_KEY_FILE, place.mark.where(("api_keys", store.name, "store", "file")))
+    except ConfigError as error:
+        known = {problem.where for problem in place.problems}
+        place.problems.extend(problem for problem in error.problems if problem.where not in known)
+        return KeyFileRead((), (), error.problems)
+    read = parse_key_file(store.path, data, frozenset(store.peppers))
+    place.problems.extend(read.problems)
+    return read
+
+
+def _invalid(problems: list[Problem]) -> ConfigError:
+    return ConfigError(tuple(dict.fromkeys(problems))[:MAX_PROBLEMS])
