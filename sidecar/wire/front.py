@@ -59,7 +59,7 @@ class Front(Protocol):
         """
 
     async def close(self) -> None:
-        """Stop listening and remove the socket file. Replies given before are delivered."""
+        """Stop listening; the libraries remove a socket file. Replies given before are delivered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,7 @@ from sidecar.model.reason import Reason
 
 from .front import STOPPING, TOO_MANY, Desk, FrontParts, report, wait_quiet
 from .health import UNKNOWN_SERVICE, Health, Refusal
-from .listen import SocketFile, Target
+from .listen import Target
 from .seam import Pending
 from .tls import server_credentials
 
@@ -73,15 +73,13 @@ class GrpcioFront:
         self._watches = 0
         self._server = aio.server(options=OPTIONS)
         self._server.add_generic_rpc_handlers(self._services())
-        self._file: SocketFile | None = None
         name = target.bindable()
         tls = settings.tls
         port = self._server.add_insecure_port(name) if tls is None else self._server.add_secure_port(name, server_credentials(tls))
         self.address = target.bound(port)
 
-    async def start(self, file: SocketFile | None) -> None:
-        """Begin to answer; ``file`` is removed at the end."""
-        self._file = file
+    async def start(self) -> None:
+        """Begin to answer."""
         await self._server.start()
 
     def _services(self) -> tuple[grpc.GenericRpcHandler, grpc.GenericRpcHandler]:
@@ -222,8 +220,6 @@ class GrpcioFront:
         self._closing = True
         self._wake_watches()
         await self._server.stop(STOP_GRACE)
-        if self._file is not None:
-            self._file.remove()
 
     async def _refuse_rest(self) -> None:
         """Cancel what the loop was asked: each check that waits for it is then denied ``not_ready``."""

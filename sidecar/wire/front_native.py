@@ -4,8 +4,8 @@ What the library (0.5) does not do, and how this module lives with it:
 
 * The caller's deadline and cancellation come with ``call_details``, at 3 µs a call. The deadline alone is had for
   nothing by taking ``grpc-timeout`` as the "client key". Its clock starts when a call is received, so every turn takes
-  *all* calls that wait and notes when; that makes the age of each known to within one turn. A call that is cancelled
-  is therefore only noticed when its reply finds nobody, or when its own deadline passes.
+  *all* calls that wait: each is then known to be no older than the turn before, and counted as that old. A call that
+  is cancelled is only noticed when its reply finds nobody, or when its own deadline passes.
 * It has no limit on messages or calls: ``max_check_size`` and ``max_in_flight`` are kept here.
 * It cannot be woken: while asks are open the thread looks for their answers every millisecond, else it sleeps.
 * ``close`` drops replies accepted in the last milliseconds: wait first.
@@ -27,12 +27,12 @@ from .front import CHECK_METHOD, STOPPING, TOO_MANY, Desk, FrontParts, wait_quie
 from .health import CHECK_METHOD as HEALTH_CHECK_METHOD
 from .health import WATCH_METHOD as HEALTH_WATCH_METHOD
 from .health_native import NativeHealth
-from .listen import SocketFile, Target
+from .listen import Target
 from .seam import Pending
 
 Event: TypeAlias = tuple[int, int, int, bytes | None, bytes | str | None]
 Call: TypeAlias = tuple[int, bytes, bytes | str | None, float]
-"""Call id, payload, ``grpc-timeout`` (bytes) or something else (none was set), monotonic time of receipt."""
+"""Call id, payload, ``grpc-timeout`` (bytes) or something else (none was set), monotonic time since which it may have waited."""
 
 METHODS: Final = [(CHECK_METHOD, False), (HEALTH_CHECK_METHOD, False), (HEALTH_WATCH_METHOD, True)]
 CHECK, HEALTH_WATCH = 0, 2
@@ -42,6 +42,8 @@ BATCH = 64
 """Checks decided before the first of them is answered: 3 to 6 µs a call cheaper than one by one, at most 0.7 ms later."""
 VERIFY_BATCH = 8
 """New tokens verified before the next calls are taken, so that they delay cached ones by about a millisecond."""
+AT_ONCE = 0.0001
+"""Seconds. Taking calls that already waited is quicker than this."""
 CLOSING_WAIT = 0.05
 
 _UNITS = {b"H": 3600.0, b"M": 60.0, b"S": 1.0, b"m": 1e-3, b"u": 1e-6, b"n": 1e-9}
@@ -74,6 +76,8 @@ class DecisionThread:
         self._backlog: deque[Call] = deque()
         self._unverified: deque[tuple[int, Pending]] = deque()
         self._open: dict[int, Pending] = {}
+        self._taken = self._mono()
+        """When calls were last taken."""
         self._thread = threading.Thread(target=self._run, name="decide", daemon=True)
 
     def start(self) -> None:
@@ -91,8 +95,13 @@ class DecisionThread:
     # --- the loop of the thread ---
 
     def _run(self) -> None:
+        mono = self._mono
+        before = mono()
         while (events := self._native.recv_batch(TAKE, self._patience())) is not None:
-            self._turn(events)
+            now = mono()
+            # Calls had at once may have come any time since the last take; after a wait, they have only just come.
+            self._turn(events, self._taken if now - before < AT_ONCE else now)
+            self._taken, before = now, mono()
         self._refuse_rest()
 
     def _patience(self) -> int | None:
@@ -101,9 +110,9 @@ class DecisionThread:
             return 0
         return 1 if self._open else None
 
-    def _turn(self, events: list[Event]) -> None:
+    def _turn(self, events: list[Event], since: float) -> None:
         if events:
-            self._take(events)
+            self._take(events, since)
         if self.refusing:
             self._refuse_rest()
             return
@@ -116,14 +125,13 @@ class DecisionThread:
             expired = pending.deadline <= self._mono()
             self._settle(call_id, self._late(pending) if expired else self._desk.verify(pending))
 
-    def _take(self, events: list[Event]) -> None:
-        now = self._mono()
+    def _take(self, events: list[Event], since: float) -> None:
         backlog, before = self._backlog, len(self._backlog)
         for kind, call_id, method, payload, key in events:
             if kind == EVENT_CANCEL:
                 self._health.drop(call_id)
             elif method == CHECK:
-                backlog.append((call_id, payload or b"", key, now))
+                backlog.append((call_id, payload or b"", key, since))
             else:
                 self._health.answer(call_id, payload or b"", watch=method == HEALTH_WATCH)
         new = len(backlog) - before
@@ -206,11 +214,9 @@ class NativeFront:
         self._thread = DecisionThread(self._native, self._health, asks, parts)
         self._clock = parts.clock
         self._meter = parts.meter
-        self._file: SocketFile | None = None
 
-    async def start(self, file: SocketFile | None) -> None:
-        """Begin to answer; ``file`` is removed at the end."""
-        self._file = file
+    async def start(self) -> None:
+        """Begin to answer."""
         self._native.start()
         self._thread.start()
 
@@ -237,5 +243,3 @@ class NativeFront:
         await asyncio.sleep(CLOSING_WAIT)
         await asyncio.to_thread(self._native.close)
         await asyncio.to_thread(self._thread.join)
-        if self._file is not None:
-            self._file.remove()

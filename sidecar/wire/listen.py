@@ -57,12 +57,12 @@ def parse_listen(listen: str) -> Target:
 
 
 @contextmanager
-def socket_file(path: str) -> Generator[None, None, None]:
-    """Bind a Unix socket inside: a stale file is removed before, and nobody but this user can connect meanwhile.
+def socket_file(path: str, mode: int) -> Generator[None, None, None]:
+    """Bind a Unix socket inside: a stale file is removed before, and the new one has ``mode`` before anyone can connect.
 
     Both libraries replace whatever socket is there, even one that another process serves, and leave the mode to the
-    umask; so both are seen to here. The umask belongs to the process: nothing else makes files during start-up.
-    Raises StartError when the path is no socket, or when somebody listens on it.
+    umask (they do remove the file when they close). The umask belongs to the process: nothing else makes files during
+    start-up. Raises StartError when the path is no socket, or when somebody listens on it.
     """
     _remove_stale(Path(path))
     before = os.umask(0o177)
@@ -70,6 +70,7 @@ def socket_file(path: str) -> Generator[None, None, None]:
         yield
     finally:
         os.umask(before)
+    Path(path).chmod(mode)
 
 
 def _remove_stale(path: Path) -> None:
@@ -98,23 +99,3 @@ def _answers(path: Path) -> bool:
         except OSError:
             return True
         return True
-
-
-class SocketFile:
-    """Our own socket's file: given its mode once bound, and removed at the end if it is still ours."""
-
-    def __init__(self, path: str, mode: int) -> None:
-        """Set the mode of the file just bound; raises OSError when that cannot be done."""
-        self._path = Path(path)
-        self._path.chmod(mode)
-        self._identity = self._found()
-
-    def remove(self) -> None:
-        """Unlink it, unless a successor has bound the path meanwhile."""
-        with contextlib.suppress(OSError):
-            if self._found() == self._identity:
-                self._path.unlink()
-
-    def _found(self) -> tuple[int, int]:
-        found = self._path.lstat()
-        return found.st_dev, found.st_ino

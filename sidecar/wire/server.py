@@ -10,7 +10,7 @@ from sidecar.model.settings import ServerSettings
 from sidecar.ports import Clock
 
 from .front import Front, FrontParts, StartError
-from .listen import SocketFile, Target, parse_listen, socket_file
+from .listen import Target, parse_listen, socket_file
 from .seam import Answerer, Checks
 
 if TYPE_CHECKING:
@@ -60,17 +60,14 @@ async def start_front(settings: ServerSettings, checks: Checks, answer: Answerer
     target = parse_listen(settings.listen)
     transport = choose_transport(settings, target, native_installed=find_spec("pygrpc_native") is not None)
     parts = FrontParts(settings=settings, checks=checks, answer=answer, meter=meter, clock=clock)
-    file: SocketFile | None = None
     try:
-        with socket_file(target.path) if target.path else nullcontext():
+        with socket_file(target.path, settings.socket_mode) if target.path else nullcontext():
             front = _bind(transport, target, parts)
-        if target.path:
-            file = SocketFile(target.path, settings.socket_mode)
     except (OSError, RuntimeError) as error:
         raise StartError(f"server.listen: cannot listen on {settings.listen}: {error}") from error
     if transport.name == "native" and not target.path:
         _log.warning("native transport on TCP: what shares this loopback can open connections and send messages without limit")
-    await front.start(file)
+    await front.start()
     return front
 
 

@@ -1,0 +1,149 @@
+"""What both fronts share, without a socket: admission, faults, quiet."""
+
+import asyncio
+
+import pytest
+
+from sidecar.model.ask import Verify
+from sidecar.model.instant import Instant
+from sidecar.model.reason import Reason
+from sidecar.wire.front import Desk, wait_quiet
+from sidecar.wire.front_native import timeout_seconds
+from sidecar.wire.seam import Pending
+
+
+class Checks:
+    def __init__(self) -> None:
+        self.opened: list[bytes] = []
+        self.calls: list[tuple[object, ...]] = []
+
+    def open(self, payload: bytes, time_left: float | None) -> bytes | Pending:
+        self.opened.append(payload)
+        if payload == b"raise":
+            raise KeyError("secret-token")
+        return b"ok"
+
+    def resume(self, pending: Pending, answer: object) -> bytes | Pending:
+        if answer == "raise":
+            raise KeyError("secret-token")
+        return b"resumed:" + str(answer).encode()
+
+    def fail(self, pending: Pending, reason: Reason) -> bytes:
+        self.calls.append(("fail", pending, reason))
+        return b"failed"
+
+    def refuse(self, reason: Reason, detail: str) -> bytes:
+        self.calls.append(("refuse", reason, detail))
+        return b"refused"
+
+
+def pending(run) -> Pending:
+    return Pending((None for _ in ()), Verify(run), 0.0)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("payload", "left", "reason"),
+    [
+        (b"x" * 11, None, Reason.MALFORMED_REQUEST),
+        (b"x", 0.0019, Reason.OVERLOADED),
+        (b"x", 0.0, Reason.OVERLOADED),
+        (b"x", -1.0, Reason.OVERLOADED),
+        (b"x" * 11, 0.0, Reason.MALFORMED_REQUEST),
+    ],
+)
+def test_refused_unread(payload: bytes, left: float | None, reason: Reason):
+    """Security rule 30."""
+    checks = Checks()
+    assert Desk(checks, 10).open(payload, left) == b"refused"
+    assert checks.calls[0][:2] == ("refuse", reason)
+    assert checks.opened == []
+
+
+@pytest.mark.parametrize(("payload", "left"), [(b"x" * 10, None), (b"", 0.002), (b"x", 100.0)])
+def test_admitted(payload: bytes, left: float | None):
+    checks = Checks()
+    assert Desk(checks, 10).open(payload, left) == b"ok"
+    assert checks.opened == [payload]
+
+
+def test_whatever_raises_becomes_a_denial(caplog: pytest.LogCaptureFixture):
+    """Security rule 22: no text of the exception in the log."""
+
+    def broken() -> bool:
+        raise ValueError("secret-token")
+
+    checks = Checks()
+    desk = Desk(checks, 10)
+    one, two = pending(broken), pending(bool)
+    assert desk.open(b"raise", None) == b"refused"
+    assert desk.verify(one) == b"failed"
+    assert desk.resume(two, "raise") == b"failed"
+    assert checks.calls == [
+        ("refuse", Reason.INTERNAL_ERROR, "KeyError"),
+        ("fail", one, Reason.INTERNAL_ERROR),
+        ("fail", two, Reason.INTERNAL_ERROR),
+    ]
+    assert "ValueError" in caplog.text
+    assert "test_front.py" in caplog.text
+    assert "secret-token" not in caplog.text
+
+
+def test_a_verification_goes_on_with_its_bool():
+    assert Desk(Checks(), 10).verify(pending(lambda: True)) == b"resumed:True"
+    assert Desk(Checks(), 10).verify(pending(lambda: False)) == b"resumed:False"
+
+
+class StepClock:
+    """Each look takes 10 ms."""
+
+    def __init__(self) -> None:
+        self.at = 0.0
+
+    def mono(self) -> float:
+        self.at += 0.01
+        return self.at
+
+    def now(self) -> Instant:
+        return Instant(self.at, self.at)
+
+
+@pytest.mark.parametrize(
+    ("received", "in_flight", "quiet"),
+    [
+        (lambda clock: 0, lambda: 0, True),
+        (lambda clock: int(clock.at * 20), lambda: 0, False),
+        (lambda clock: 0, lambda: 1, False),
+        (lambda clock: min(5, int(clock.at * 20)), lambda: 0, True),
+    ],
+    ids=["idle", "calls keep coming", "one never ends", "calls stop"],
+)
+def test_quiet(received, in_flight, quiet: bool):
+    clock = StepClock()
+    assert asyncio.run(wait_quiet(lambda: received(clock), in_flight, clock, 0.2, 1.0)) is quiet
+    assert clock.at >= 0.2
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        (b"200m", 0.2),
+        (b"1S", 1.0),
+        (b"2M", 120.0),
+        (b"1H", 3600.0),
+        (b"1500u", 0.0015),
+        (b"99999999n", 0.099999999),
+        (b"0m", 0.0),
+        (b"", None),
+        (b"m", None),
+        (b"200", None),
+        (b"-1m", None),
+        (b"1.5S", None),
+        (b" 1m", None),
+        (b"100000000m", None),
+        (b"200x", None),
+        ("²m".encode(), None),
+    ],
+)
+def test_grpc_timeout(value: bytes, seconds: float | None):
+    read = timeout_seconds(value)
+    assert read == (seconds if seconds is None else pytest.approx(seconds))
