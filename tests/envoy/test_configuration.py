@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from loadtest.drivers import find
 from tests.servers.envoy import SHIPPED, binary, ext_authz, manager
 
 ROOT = SHIPPED.parents[1]
@@ -150,3 +151,39 @@ def test_the_pod_is_consistent():
     assert sidecar["livenessProbe"]["httpGet"]["path"] == "/livez"
     assert sidecar["readinessProbe"]["httpGet"]["path"] == "/readyz"
     assert pod["terminationGracePeriodSeconds"] > 25 + 5
+
+
+@pytest.mark.skipif(find("egctl") is None, reason="needs egctl")
+def test_envoy_gateway_translates_its_files(tmp_path):
+    """``egctl x translate`` makes the real xDS of them; every policy is accepted and every patch has taken effect."""
+    files = ["gateway", "security-policy", "client-traffic-policy", "envoy-patch-policy", "envoy-proxy"]
+    (tmp_path / "all.yaml").write_text("\n---\n".join((ROOT / f"envoy/envoy-gateway/{name}.yaml").read_text() for name in files))
+    command = [find("egctl"), "x", "translate", "--from", "gateway-api", "--to", "gateway-api,xds", "-t", "all", "-o", "yaml"]
+    command += ["-f", str(tmp_path / "all.yaml"), "--add-missing-resources", "-n", "gateway"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert 'status: "False"' not in done.stdout
+    for line in ("encodeRawHeaders: true", "validateMutations: true", "code: ServiceUnavailable", "timeout: 0.250s", f"path: {SOCKET}"):
+        assert line in done.stdout
+    for line in ("headersWithUnderscoresAction: REJECT_REQUEST", "pathWithEscapedSlashesAction: REJECT_REQUEST", "grpcHealthCheck: {}"):
+        assert line in done.stdout
+    assert "failureModeAllow: true" not in done.stdout
+
+
+@pytest.mark.skipif(find("istioctl") is None, reason="needs istioctl")
+def test_istioctl_finds_nothing_wrong(tmp_path):
+    """Without a cluster: the resources against each other and against Istio's schemas."""
+    (mesh,) = documents(ROOT / "envoy/istio/mesh-config.yaml")
+    (tmp_path / "mesh.yaml").write_text(yaml.safe_dump(mesh["meshConfig"]))
+    files = sorted(str(path) for path in (ROOT / "envoy/istio").glob("*.yaml") if path.name != "mesh-config.yaml")
+    command = [
+        find("istioctl"),
+        "analyze",
+        "--use-kube=false",
+        "--failure-threshold",
+        "Warning",
+        "--meshConfigFile",
+        str(tmp_path / "mesh.yaml"),
+    ]
+    done = subprocess.run([*command, "-A", *files], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
