@@ -43,7 +43,7 @@ class Validated:
     key_entries: Mapping[str, tuple[KeyEntry, ...]]
 
 
-def validate(path: str, *, with_files: bool = True) -> Validated:
+def validate_sync(path: str, *, with_files: bool = True) -> Validated:
     """Validate a configuration file or directory; for start and command line.
 
     Args:

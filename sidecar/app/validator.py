@@ -58,10 +58,10 @@ def _key_file(request: Request, output: BinaryIO) -> None:
     from sidecar.config.keyfile import parse_key_file  # noqa: PLC0415 - loads pydantic
 
     ((name, content),) = request.files
-    read = parse_key_file(name, content, request.peppers)
-    if read.problems:
-        raise ConfigError(read.problems)
-    write_parts(output, f"keys:{request.path}", read.entries)
+    entries, problems = parse_key_file(name, content, request.peppers)
+    if problems:
+        raise ConfigError(problems)
+    write_parts(output, f"keys:{request.path}", entries)
 
 
 def _report(kind: type[BaseException], _: BaseException, traceback: TracebackType | None) -> None:

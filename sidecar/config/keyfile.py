@@ -23,8 +23,14 @@ class KeyFileRead(NamedTuple):
     problems: tuple[Problem, ...]
 
 
-def parse_key_file(file: str, data: bytes, peppers: Collection[str]) -> KeyFileRead:
-    """Read a key file.
+def parse_key_file(file: str, data: bytes, peppers: Collection[str]) -> tuple[tuple[KeyEntry, ...], tuple[Problem, ...]]:
+    """Read a key file; return its entries and what is wrong with it."""
+    read = read_key_file(file, data, peppers)
+    return read.entries, read.problems
+
+
+def read_key_file(file: str, data: bytes, peppers: Collection[str]) -> KeyFileRead:
+    """Read a key file, with the places of its entries.
 
     Args:
         file: its path, for messages.

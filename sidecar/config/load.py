@@ -12,7 +12,7 @@ from sidecar.model.settings import KeyStoreSettings, Settings
 from .convert.place import Place
 from .convert.settings import to_settings
 from .files import ConfigFiles, read_bounded
-from .keyfile import KeyFileRead, parse_key_file
+from .keyfile import KeyFileRead, read_key_file
 from .lint import lint
 from .merge import merge
 from .schema.root import Config
@@ -84,7 +84,7 @@ def _read_keys(store: KeyStoreSettings, place: Place) -> KeyFileRead:
         known = {problem.where for problem in place.problems}
         place.problems.extend(problem for problem in error.problems if problem.where not in known)
         return KeyFileRead((), (), error.problems)
-    read = parse_key_file(store.path, data, frozenset(store.peppers))
+    read = read_key_file(store.path, data, frozenset(store.peppers))
     place.problems.extend(read.problems)
     return read
 
