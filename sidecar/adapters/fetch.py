@@ -121,15 +121,19 @@ class HttpxFetcher:
 
 
 def _load_trust(ca_file: str | None) -> ssl.SSLContext:
-    if ca_file is None:
-        context = ssl.create_default_context()
-        if not context.cert_store_stats()["x509_ca"]:
-            # An image without CA certificates: the bundle that comes with httpx.
-            import certifi  # noqa: PLC0415 - hardly ever needed
-
-            context.load_verify_locations(cafile=certifi.where())
+    if ca_file is not None:
+        bundle = read_bounded(ca_file, MAX_CA).decode("ascii", "replace")
+        if not bundle:
+            # create_default_context() takes empty data for none given, and would trust the system's authorities.
+            raise SourceError(f"{ca_file}: is empty")
+        return ssl.create_default_context(cadata=bundle)
+    context = ssl.create_default_context()
+    if context.cert_store_stats()["x509_ca"]:
         return context
-    return ssl.create_default_context(cadata=read_bounded(ca_file, MAX_CA).decode("ascii", "replace"))
+    import httpx  # noqa: PLC0415 - as above
+
+    # An image without CA certificates: the bundle that comes with httpx.
+    return httpx.create_ssl_context(trust_env=False)
 
 
 def _redirected(url: "httpx.URL", location: str) -> "httpx.URL":

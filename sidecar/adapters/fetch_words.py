@@ -1,5 +1,6 @@
 """What went wrong with a fetch, in words that show no query and no credential (security rule 22)."""
 
+import os
 import socket
 import ssl
 import zlib
@@ -33,8 +34,8 @@ def error_words(error: BaseException) -> str:
                 return f"TLS error: {(cause.reason or 'unknown').lower().replace('_', ' ')}"
             case socket.gaierror():
                 return f"host name not resolved: {(cause.strerror or 'unknown').lower()}"
-            case OSError() if cause.strerror and cause.errno:
-                return cause.strerror.lower()
+            case OSError() if cause.errno:
+                return os.strerror(cause.errno).lower()  # asyncio's own text repeats the address instead
             case SourceError():
                 return f"CA file: {cause}"
             case zlib.error():
