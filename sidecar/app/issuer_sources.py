@@ -30,6 +30,10 @@ PREFIX = "issuer:"
 class Refresher(Protocol):
     """What keeps a table filled from the network (``authn.jwks.KeyRefresher``)."""
 
+    @property
+    def results(self) -> Mapping[str, int]:
+        """Refreshes by result."""
+
     async def run(self) -> None:
         """Fetch now and then, forever."""
 

@@ -13,9 +13,11 @@ import sys
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
-from sidecar.model.errors import ConfigError, SidecarError
+from sidecar.model.errors import ConfigError, Problem, SidecarError
 
 if TYPE_CHECKING:
+    from sidecar.adapters.logs import LogWriter
+
     from .process import Process
 
 log = logging.getLogger(__name__)
@@ -29,6 +31,8 @@ QUIET = 0.2
 FLUSH_TIMEOUT = 2.0
 """Seconds that decision records may take to be written at the end."""
 
+LOG_TIMEOUT = 1.0
+
 _STOP = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -40,41 +44,53 @@ def serve(config: str) -> int:
     for number in _STOP:
         # As PID 1 of a container a process has no default handlers: a SIGTERM during the imports would be lost.
         signal.signal(number, _leave_early)
+    from sidecar.adapters import logs  # noqa: PLC0415 - after the signal handlers
+
+    writer = logs.configure()
     try:
-        return _runner_run(config)
+        return _run(config, writer)
     except ConfigError as error:
-        for problem in error.problems:
-            hint = f" ({problem.hint})" if problem.hint else ""
-            print(f"{problem.where}: error: {problem.message}{hint}", file=sys.stderr)  # noqa: T201 - for people, before logging matters
-        return EXIT_CONFIG
+        return _refuse(writer, EXIT_CONFIG, *map(_line, error.problems))
     except (SidecarError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)  # noqa: T201
-        return EXIT_FAILED
+        return _refuse(writer, EXIT_FAILED, f"error: {error}")
+    finally:
+        writer.finish(LOG_TIMEOUT)
+
+
+def _line(problem: Problem) -> str:
+    hint = f" ({problem.hint})" if problem.hint else ""
+    return f"{problem.where}: error: {problem.message}{hint}"
+
+
+def _refuse(writer: "LogWriter", code: int, *lines: str) -> int:
+    writer.finish(LOG_TIMEOUT)  # what was logged comes first
+    print(*lines, sep="\n", file=sys.stderr)  # noqa: T201 - for people, who look at what happens at start
+    return code
 
 
 def _leave_early(_number: int, _frame: FrameType | None) -> NoReturn:
     raise SystemExit(EXIT_OK)
 
 
-def _runner_run(config: str) -> int:
+def _run(config: str, writer: "LogWriter") -> int:
     import uvloop  # noqa: PLC0415 - after the signal handlers
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_live(config))
+        return runner.run(_live(config, writer))
 
 
-async def _live(config: str) -> int:
+async def _live(config: str, writer: "LogWriter") -> int:
     stop = _stop_on_signals()
     from .build import start  # noqa: PLC0415 - begins validating before it imports the rest
 
-    starting = asyncio.create_task(start(config))
+    starting = asyncio.create_task(start(config, writer))
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
     if not starting.done():
-        starting.cancel()
-        await asyncio.wait({starting})
+        # Nothing was promised to anybody yet; the validator child ends when nobody reads what it says.
         log.info("stopped before serving")
-        return EXIT_OK
+        writer.finish(LOG_TIMEOUT)
+        os._exit(EXIT_OK)
     process = starting.result()
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, process.reload)
     await stopping

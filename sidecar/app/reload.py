@@ -25,7 +25,7 @@ QUIET = 0.1
 """Seconds without a further change before a reload starts: editors and kubelet write in several steps."""
 LONGEST_WAIT = 1.0
 
-V_co = TypeVar("V_co", covariant=True)
+RETRY = 30.0
 
 
 class Candidate(Protocol):
@@ -107,7 +107,7 @@ class Reloader(Generic[C]):
     async def run(self) -> None:
         """Handle changes forever."""
         while True:
-            await self._wake.wait()
+            await self._wait()
             self.stage = Stage.SETTLING
             await self._settle()
             changed, self._changed = frozenset(self._changed), set()
@@ -115,6 +115,14 @@ class Reloader(Generic[C]):
                 await self._handle(changed)
             finally:
                 self.stage = Stage.IDLE
+
+    async def _wait(self) -> None:
+        """Wait for a change; after a failure also for the time to try again, since what was missing may not be watched."""
+        try:
+            async with asyncio.timeout(None if self.last.ok else RETRY):
+                await self._wake.wait()
+        except TimeoutError:
+            self.changed((CONFIG,))
 
     async def _settle(self) -> None:
         until = self._clock.mono() + LONGEST_WAIT
@@ -156,8 +164,8 @@ class Reloader(Generic[C]):
         return candidate.revision
 
     def _failed(self, problems: tuple[Problem, ...]) -> None:
-        self.last = Outcome(self._clock.now().wall, self.last.revision, problems)
-        for problem in problems:
+        told, self.last = self.last.problems, Outcome(self._clock.now().wall, self.last.revision, problems)
+        for problem in problems if problems != told else ():
             log.error("configuration not reloaded, the last good one stays: %s", problem, extra={"revision": self.last.revision})
 
 

@@ -1,5 +1,7 @@
 """``sidecar keys hash``."""
 
+import sys
+
 import click
 
 from sidecar.cli.output import examples, fail, output_option, print_json
@@ -11,7 +13,7 @@ from .options import file_options, resolve
 @click.command(
     "hash",
     epilog=examples(
-        "sidecar keys hash --file keys.yaml < key.txt",
+        "sidecar keys hash --pepper 2026-1=file:pepper < key.txt",
         "sidecar keys hash --config config.yaml --store partner-keys --pepper-id 2026-1 < key.txt",
     ),
 )
@@ -24,13 +26,11 @@ def command(file: str | None, config: str | None, store: str | None, peppers: tu
     For keys that another system made. A key with little randomness (a word, a short number) needs a pepper: its plain SHA-256
     can be guessed.
     """
-    from sidecar.app.key_files import digest_of, plain_key_file  # noqa: PLC0415 - loads YAML
+    from sidecar.app.key_files import digest_of  # noqa: PLC0415 - loads YAML
 
-    target = resolve(file, config, store, peppers, output) if (file or config) else plain_key_file("", {})
-    if peppers and not (file or config):
-        target = resolve("-", None, None, peppers, output)
+    target = resolve(file or ("" if config else "-"), config, store, peppers, output)
     try:
-        digest = digest_of(target, click.get_text_stream("stdin").read().removesuffix("\n"), pepper_id)
+        digest = digest_of(target, sys.stdin.read().removesuffix("\n"), pepper_id)
     except (SidecarError, OSError) as error:
         fail(error, output)
     if output == "json":

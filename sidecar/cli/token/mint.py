@@ -26,12 +26,24 @@ from sidecar.model.errors import SidecarError
 @click.option("--claim", "claims", multiple=True, metavar="NAME=VALUE", help="VALUE is JSON, or else text. Repeat for several.")
 @click.option("--expires-in", default="5m", show_default=True, metavar="DURATION", help="Until `exp`; -1m is a minute ago.")
 @output_option
-def command(key_file: str, claims: tuple[str, ...], expires_in: str, output: str, **fields: object) -> None:
+def command(
+    key_file: str,
+    alg: str | None,
+    kid: str | None,
+    typ: str,
+    iss: str,
+    audiences: tuple[str, ...],
+    sub: str | None,
+    claims: tuple[str, ...],
+    expires_in: str,
+    output: str,
+) -> None:
     """Sign a token with a local key. For trials: a real issuer is never imitated, since its key is not here."""
     from sidecar.app.trials import mint  # noqa: PLC0415 - loads cryptography
 
+    extra = dict(_claim(text) for text in claims)
     try:
-        token = mint(key_file, expires_in, dict(_claim(text) for text in claims), **fields)
+        token = mint(key_file, expires_in, extra, alg=alg, kid=kid, typ=typ, iss=iss, audiences=audiences, sub=sub)
     except (SidecarError, OSError) as error:
         fail(error, output)
     if output == "json":

@@ -1,0 +1,156 @@
+"""Settings to running parts: the composition root. What a configuration does not need is not imported."""
+
+import asyncio
+import logging
+import os
+from functools import partial
+from typing import TYPE_CHECKING
+
+from sidecar.model.errors import ConfigError
+
+from .validation import Validated, read_key_file_async, validate_async, validate_sync
+
+if TYPE_CHECKING:
+    from sidecar.adapters.logs import LogWriter
+    from sidecar.authn.keytable import KeyTable
+    from sidecar.model.settings import IssuerSettings
+    from sidecar.ports import Clock
+
+    from .issuer_sources import Refresher
+    from .process import Core, Process
+    from .reload import Reloader
+
+log = logging.getLogger(__name__)
+
+RECORDS_FD = 1
+"""Decision records go to standard output, the process's own log to standard error."""
+
+
+async def start(config: str, logs: "LogWriter") -> "Process":
+    """Start everything; returns once the check listener is open.
+
+    The validator child works while the rest is imported here. Raises ConfigError, SidecarError, OSError.
+    """
+    loop = asyncio.get_running_loop()
+    validating = loop.run_in_executor(None, validate_sync, config)
+    from sidecar.adapters.clock import SystemClock  # noqa: PLC0415
+
+    clock = SystemClock()
+    began = clock.now()
+    core = _core(clock)
+    from .serving import open_listeners  # noqa: PLC0415
+
+    validated = await validating
+    await _first_install(core, validated, began.wall)
+    reloader = _reloader(config, core, validated.revision)
+    process = await open_listeners(core, reloader, logs, RECORDS_FD, began)
+    _follow_changes(config, core, reloader, validated)
+    _warn(config, process, validated)
+    return process
+
+
+def _core(clock: "Clock") -> "Core":
+    from sidecar.adapters.files import read_bounded  # noqa: PLC0415
+    from sidecar.adapters.secrets import FileAndEnvSecrets  # noqa: PLC0415
+    from sidecar.adapters.watch import FileWatcher  # noqa: PLC0415
+    from sidecar.engine.check import Engine  # noqa: PLC0415
+    from sidecar.engine.snapshot import Current  # noqa: PLC0415
+    from sidecar.model.meter import Meter  # noqa: PLC0415
+
+    from .issuer_sources import IssuerSources  # noqa: PLC0415
+    from .process import Core  # noqa: PLC0415
+    from .store_sources import StoreSources  # noqa: PLC0415
+    from .supervise import Supervisor  # noqa: PLC0415
+
+    meter, secrets, supervisor = Meter(), FileAndEnvSecrets(), Supervisor(clock)
+    return Core(
+        clock=clock,
+        meter=meter,
+        engine=Engine(meter),
+        current=Current(),
+        supervisor=supervisor,
+        watcher=FileWatcher(),
+        issuers=IssuerSources(secrets, read_bounded, partial(_refresher, clock), supervisor),
+        stores=StoreSources(secrets, clock, read_key_file_async),
+    )
+
+
+def _refresher(clock: "Clock", settings: "IssuerSettings", table: "KeyTable") -> "Refresher":
+    from sidecar.adapters.fetch import HttpxFetcher  # noqa: PLC0415 - only where keys are fetched
+    from sidecar.authn.jwks import KeyRefresher  # noqa: PLC0415
+
+    return KeyRefresher(settings, table, HttpxFetcher(clock), clock)
+
+
+async def _first_install(core: "Core", validated: Validated, began: float) -> None:
+    from sidecar.config import guard  # noqa: PLC0415
+
+    settings = validated.settings
+    problems = guard.refused(guard.at_start(settings), settings)
+    if problems:
+        raise ConfigError(problems)
+    late = await core.install(validated, began, paced=False)
+    if late:
+        await core.reread(late)
+
+
+def _reloader(config: str, core: "Core", revision: str) -> "Reloader[Validated]":
+    from .process import forbidden_changes  # noqa: PLC0415
+    from .reload import Reloader, Steps  # noqa: PLC0415
+
+    reading_since = 0.0
+
+    async def validated_again() -> Validated:
+        nonlocal reading_since
+        reading_since = core.clock.now().wall
+        return await validate_async(config)
+
+    async def install(validated: Validated) -> None:
+        reloader.changed(await core.install(validated, reading_since, paced=True))
+
+    steps = Steps(
+        validate=validated_again,
+        guard=forbidden_changes,
+        install=install,
+        reread=core.reread,
+        running=lambda: core.snapshot.settings,
+    )
+    reloader = Reloader(config, revision, steps, core.clock)
+    return reloader
+
+
+def _follow_changes(config: str, core: "Core", reloader: "Reloader[Validated]", validated: Validated) -> None:
+    from sidecar.config.files import read_config  # noqa: PLC0415
+
+    from .reload import CONFIG  # noqa: PLC0415
+
+    async def follow() -> None:
+        async for groups in core.watcher.changes():
+            reloader.changed(groups)
+
+    core.watcher.watch(CONFIG, (os.path.abspath(config),))  # noqa: PTH100 - symbolic links stay
+    try:
+        changed = read_config(config).revision != validated.revision
+    except ConfigError:
+        changed = True
+    if changed:  # between the validator's reading and the watch
+        reloader.changed((CONFIG,))
+    core.supervisor.start("follow changes", follow)
+    core.supervisor.start("reload", reloader.run)
+
+
+def _warn(config: str, process: "Process", validated: Validated) -> None:
+    """Say at start what weakens security, what is doubtful, and which files will not be seen to change."""
+    from sidecar.adapters.files import never_updated  # noqa: PLC0415
+
+    from .process import watched_groups  # noqa: PLC0415
+    from .unsafe import unsafe_settings  # noqa: PLC0415
+
+    for setting in unsafe_settings(process.settings):
+        log.warning("a setting weakens security: %s", setting, extra={"setting": setting})
+    for problem in validated.warnings:
+        log.warning("configuration: %s", problem)
+    for path in (config, *(path for paths in watched_groups(process.settings).values() for path in paths)):
+        why = never_updated(path)
+        if why is not None:
+            log.warning("%s", why, extra={"path": path})

@@ -1,0 +1,30 @@
+"""Work beside a serving process: in slices, each followed by a real pause.
+
+A busy second thread stalls the deciding one by whole GIL switch intervals (5 ms); a pause of zero does not help,
+since it gives nothing up.
+"""
+
+import asyncio
+from collections.abc import Generator
+from typing import TypeVar
+
+from sidecar.ports import Clock
+
+T = TypeVar("T")
+
+SLICE = 0.0002
+PAUSE = 0.001
+"""Seconds."""
+
+
+async def in_slices(steps: Generator[None, None, T], clock: Clock, *, paced: bool) -> T:
+    """Drive a generator to its result; ``paced`` pauses whenever SLICE seconds were used. Raises what it raises."""
+    while True:
+        until = clock.mono() + SLICE
+        while not paced or clock.mono() < until:
+            try:
+                next(steps)
+            except StopIteration as done:
+                result: T = done.value
+                return result
+        await asyncio.sleep(PAUSE)
