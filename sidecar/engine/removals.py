@@ -48,6 +48,8 @@ class LookAlikes:
 
     def _must_go(self, name: str) -> bool:
         folded = fold(name)
+        if name.lower() in self._ours:
+            return False  # removing it would take ours away: Envoy removes last, whatever the case
         # Envoy cannot remove pseudo-headers and Host; the configuration refuses patterns that would need it.
         if name[:1] != ":" and name != "host" and (folded in self._folded or folded.startswith(self._prefixes)):
             return True
