@@ -1,5 +1,6 @@
 """Issuers and key stores: their shared namespace, and combinations of an issuer's settings (security rules 3, 6, 12)."""
 
+import os
 from pathlib import Path
 
 from sidecar.config.addresses import fault_of_url
@@ -27,7 +28,7 @@ def check_authenticators(settings: Settings, place: Place, *, is_directory: bool
         _check_algorithms(issuer, path, place)
         _check_sources(issuer, path, place)
     for store in settings.api_keys.values():
-        if is_directory and Path(store.path).is_relative_to(place.base):
+        if is_directory and Path(os.path.normpath(store.path)).is_relative_to(place.base):
             place.wrong(
                 ("api_keys", store.name, "store", "file"),
                 "lies in the configuration directory, whose files are all read as configuration",
