@@ -10,7 +10,6 @@ MOUNTINFO = "/proc/self/mountinfo"
 _WORDS = {
     FileNotFoundError: "no such file",
     PermissionError: "permission denied",
-    IsADirectoryError: "is a directory, not a file",
     NotADirectoryError: "a part of its path is not a directory",
 }
 
@@ -26,15 +25,14 @@ def read_bounded(path: str, max_bytes: int) -> bytes:
     """
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    except (OSError, ValueError) as error:
-        raise SourceError(f"{path}: {error_words(error)}") from error
-    with open(fd, "rb", buffering=0) as file:  # noqa: PTH123 - an open descriptor, not a path
         try:
             if not stat.S_ISREG(os.fstat(fd).st_mode):
                 raise SourceError(f"{path}: not a regular file")
-            content = _read_up_to(file.fileno(), max_bytes + 1)
-        except OSError as error:
-            raise SourceError(f"{path}: {error_words(error)}") from error
+            content = _read_up_to(fd, max_bytes + 1)
+        finally:
+            os.close(fd)
+    except (OSError, ValueError) as error:
+        raise SourceError(f"{path}: {error_words(error)}") from error
     if len(content) > max_bytes:
         raise SourceError(f"{path}: larger than {max_bytes} bytes")
     return content
