@@ -32,6 +32,8 @@ class Request(NamedTuple):
     is_directory: bool
     files: tuple[tuple[str, bytes], ...]
     with_files: bool
+    environment: frozenset[str]
+    """Names of the variables that are set for the sidecar; the child has none of their values."""
     peppers: frozenset[str]
     background: bool
     """Another process serves meanwhile: take the CPU only when nobody else wants it."""

@@ -30,6 +30,7 @@ PAUSE = 0.001
 """Seconds between two slices of loading: a real sleep, since sleep(0) would not let the deciding thread run."""
 MAX_KEY_FILE = 32 * 1024 * 1024
 
+_PASSED = frozenset({"PATH", "LANG", "TZ", "HOME", "TMPDIR", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"})
 _PLACE = re.compile(r"[A-Za-z_]{1,60}(?: at [a-z_]{1,60}\.py:[0-9]{1,6})?")
 
 
@@ -83,19 +84,28 @@ def _read(path: str) -> tuple[ConfigFiles, str]:
 
 
 def _config_request(files: ConfigFiles, *, with_files: bool, background: bool) -> Request:
-    return Request("config", files.path, files.base, files.is_directory, files.files, with_files, frozenset(), background)
+    return Request(
+        kind="config",
+        path=files.path,
+        base=files.base,
+        is_directory=files.is_directory,
+        files=files.files,
+        with_files=with_files,
+        environment=frozenset(name for name, value in os.environ.items() if value),
+        peppers=frozenset(),
+        background=background,
+    )
 
 
 def _key_request(store: KeyStoreSettings, *, background: bool) -> Request:
-    content = read_bounded(store.path, MAX_KEY_FILE)
-    files = ((store.path, content),)
     return Request(
-        "key_file",
-        store.name,
-        "",
+        kind="key_file",
+        path=store.name,
+        base="",
         is_directory=False,
-        files=files,
+        files=((store.path, read_bounded(store.path, MAX_KEY_FILE)),),
         with_files=True,
+        environment=frozenset(),
         peppers=frozenset(store.peppers),
         background=background,
     )
@@ -229,10 +239,11 @@ def _command() -> list[str]:
 
 
 def _environment() -> dict[str, str]:
-    """Return ours, with the place where this package lies, wherever it was imported from."""
+    """Return what Python needs to start, and where this package lies; secrets in variables stay here."""
+    needed = {name: value for name, value in os.environ.items() if name in _PASSED or name.startswith(("PYTHON", "LC_"))}
     root = str(Path(sidecar.__file__).parent.parent)
-    rest = os.environ.get("PYTHONPATH")
-    return {**os.environ, "PYTHONPATH": f"{root}{os.pathsep}{rest}" if rest else root}
+    rest = needed.get("PYTHONPATH")
+    return {**needed, "PYTHONPATH": f"{root}{os.pathsep}{rest}" if rest else root}
 
 
 def _encoded(request: Request) -> bytes:

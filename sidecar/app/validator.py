@@ -43,7 +43,7 @@ def _config(request: Request, output: BinaryIO) -> None:
     from sidecar.config.load import load  # noqa: PLC0415 - loads pydantic, after the request was read
 
     files = ConfigFiles(path=request.path, base=request.base, is_directory=request.is_directory, files=request.files)
-    loaded = load(files, os.environ, with_files=request.with_files)
+    loaded = load(files, request.environment, with_files=request.with_files)
     settings = loaded.settings
     write_frame(output, SETTINGS, replace(settings, roles={}, users=(), routes={}))
     write_parts(output, "roles", tuple(settings.roles.values()))

@@ -1,6 +1,6 @@
 """Bytes to settings: the whole way, and every problem that can be found at once."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from pydantic import ValidationError
@@ -38,12 +38,12 @@ class Loaded:
     key_entries: Mapping[str, tuple[KeyEntry, ...]]
 
 
-def load(files: ConfigFiles, environment: Mapping[str, str], *, with_files: bool = True) -> Loaded:
+def load(files: ConfigFiles, environment: Collection[str], *, with_files: bool = True) -> Loaded:
     """Validate a configuration.
 
     Args:
         files: its bytes.
-        environment: where ``{env: NAME}`` looks; only names are read.
+        environment: names of the environment variables that are set, for ``{env: NAME}``.
         with_files: look at the files that it names, too, and read its key files. Without it, it can be
             checked on another machine than the one it is for.
 

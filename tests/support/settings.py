@@ -67,4 +67,4 @@ def load_files(texts: dict[str, str], base: str = "/etc/sidecar", **options: Any
     files = tuple(sorted((name, text.encode()) for name, text in texts.items()))
     path = next(iter(texts)) if len(texts) == 1 else base
     found = ConfigFiles(path=path, base=base, is_directory=len(texts) > 1, files=files)
-    return load(found, options.pop("environment", {}), **{"with_files": False, **options})
+    return load(found, options.pop("environment", ()), **{"with_files": False, **options})

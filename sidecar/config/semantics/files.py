@@ -1,7 +1,7 @@
 """That files and environment variables which the configuration names are there. Reads none of them."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from sidecar.config.convert.place import Place
@@ -9,13 +9,13 @@ from sidecar.config.marks import KeyPath
 from sidecar.model.settings import FileKeys, IssuerSettings, SecretRef, Settings, SharedSecretKeys
 
 
-def check_files(settings: Settings, place: Place, environment: Mapping[str, str]) -> None:
+def check_files(settings: Settings, place: Place, environment: Collection[str]) -> None:
     """Note every file that is missing or unreadable, and every environment variable that is not set."""
     for path, file in _files(settings):
         if fault := _fault_of_file(file):
             place.wrong(path, f"file {file} {fault}", "create it, or correct the path" if fault == "does not exist" else "")
     for path, secret in _secrets(settings):
-        if secret.kind == "env" and not environment.get(secret.value):
+        if secret.kind == "env" and secret.value not in environment:
             place.wrong((*path, "env"), f"environment variable {secret.value} is not set", "set it for the sidecar")
         elif secret.kind == "file" and (fault := _fault_of_file(secret.value)):
             place.wrong(
