@@ -42,6 +42,9 @@ class UnverifiedToken(NamedTuple):
     kid: str | None
     typ: str | None
 
+    def __repr__(self) -> str:
+        return "UnverifiedToken(hidden)"
+
 
 def jwt_shaped(raw: str) -> bool:
     """Tell whether a credential is laid out as a JWT: three parts, or the five of an encrypted one."""

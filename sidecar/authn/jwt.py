@@ -4,7 +4,6 @@ A generator: it yields an Ask only for a signature check, or when a token speaks
 """
 
 from collections.abc import Generator
-from functools import partial
 from typing import NamedTuple
 
 from sidecar.model.ask import Ask, RefreshKeys, RefreshResult, Verify
@@ -69,7 +68,8 @@ def verify_token(token: UnverifiedToken, issuer: Issuer, now: Instant) -> Genera
 
 
 def _check(key: VerificationKey, alg: str, token: UnverifiedToken) -> Verify:
-    return Verify(partial(key.verify, alg, token.signing_input, token.signature))
+    # A closure and no functools.partial, whose repr would show the token.
+    return Verify(lambda: key.verify(alg, token.signing_input, token.signature))
 
 
 def _key_in_memory(kid: str | None, alg: str, issuer: Issuer, now: Instant) -> VerificationKey | None:
