@@ -37,7 +37,7 @@ def append_entry(text: str, fields: Mapping[str, object]) -> str:
     elif not isinstance(keys, yaml.SequenceNode):
         edited = _fill_null(text, keys, item)
     elif keys.flow_style:
-        edited = _append_flow(text, keys, item)
+        edited = _append_flow(text, keys, item, in_block=not root.flow_style)
     else:
         edited = _append_block(text, keys, item)
     _verify(_entries(text), _entries(edited), len(_entries(text)), dict(fields))
@@ -138,8 +138,10 @@ def _fill_null(text: str, node: yaml.Node, item: str) -> str:
     return _closed_with_newline(head) + f"- {item}\n" + text[end:]
 
 
-def _append_flow(text: str, node: yaml.SequenceNode, item: str) -> str:
+def _append_flow(text: str, node: yaml.SequenceNode, item: str, *, in_block: bool) -> str:
     close = node.end_mark.index - 1
+    if not node.value and in_block:
+        return text[: node.start_mark.index].rstrip(" ") + f"\n- {item}" + text[close + 1 :]
     if not node.value:
         return text[: node.start_mark.index] + f"[{item}]" + text[close + 1 :]
     last = node.value[-1].end_mark.index
