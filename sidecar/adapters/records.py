@@ -139,26 +139,14 @@ def _describe(principal: Principal) -> msgspec.Raw:
         "authenticator": identity.authenticator,
         "key_id": (identity.credential_id or "")[:MAX_ID] if identity.kind == "api_key" else "",
     }
-    encoded = msgspec.Raw(_encode_one({name: value for name, value in fields.items() if value}))
+    encoded = msgspec.Raw(_encoder.encode({name: _valid(value) for name, value in fields.items() if value}))
     principal.memo[_PRINCIPAL] = encoded
     return encoded
 
 
-def _encode_one(value: object) -> bytes:
-    """Encode, replacing what is no valid Unicode (lone surrogates) where there is some."""
-    try:
-        return _encoder.encode(value)
-    except UnicodeEncodeError:
-        return _encoder.encode(_valid(msgspec.to_builtins(value)))
-
-
-def _valid(value: object) -> object:
-    """Copy plain data with every text made encodable."""
-    if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode()
-    if isinstance(value, dict):
-        return {key: _valid(item) for key, item in value.items()}
-    return value
+def _valid(text: str) -> str:
+    """Replace lone surrogates, which UTF-8 has no form for."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def encode_records(records: list[Record]) -> bytes:
@@ -166,7 +154,13 @@ def encode_records(records: list[Record]) -> bytes:
     try:
         lines = _encoder.encode_lines(records)
     except UnicodeEncodeError:
-        lines = b"".join(_encode_one(record) + b"\n" for record in records)
+        for record in records:
+            for name in Record.__struct_fields__:
+                value = getattr(record, name)
+                # Not isinstance: the reason is an enum, which the encoder writes as it is.
+                if type(value) is str:
+                    setattr(record, name, _valid(value))
+        lines = _encoder.encode_lines(records)
     if lines.isascii() and b"\x7f" not in lines:
         return lines
     return escape_json_text(lines.decode()).encode()
