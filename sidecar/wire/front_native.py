@@ -76,8 +76,6 @@ class DecisionThread:
         self._backlog: deque[Call] = deque()
         self._unverified: deque[tuple[int, Pending]] = deque()
         self._open: dict[int, Pending] = {}
-        self._taken = self._mono()
-        """When calls were last taken."""
         self._thread = threading.Thread(target=self._run, name="decide", daemon=True)
 
     def start(self) -> None:
@@ -95,35 +93,24 @@ class DecisionThread:
     # --- the loop of the thread ---
 
     def _run(self) -> None:
-        mono = self._mono
-        before = mono()
-        while (events := self._native.recv_batch(TAKE, self._patience())) is not None:
+        receive, mono, backlog, unverified = self._native.recv_batch, self._mono, self._backlog, self._unverified
+        taken = before = mono()
+        # Not waiting with work at hand, a millisecond while the loop is asked, else as long as it takes.
+        while (events := receive(TAKE, 0 if backlog or unverified else 1 if self._open else None)) is not None:
             now = mono()
-            # Calls had at once may have come any time since the last take; after a wait, they have only just come.
-            self._turn(events, self._taken if now - before < AT_ONCE else now)
-            self._taken, before = now, mono()
+            if events:
+                # Had at once, calls may have come any time since the last take; after a wait, they have only just come.
+                self._take(events, taken if now - before < AT_ONCE else now)
+            if self.refusing:
+                self._refuse_rest()
+            if backlog:
+                self._decide(now)
+            if self._open:
+                self._collect()
+            if unverified:
+                self._verify()
+            taken, before = now, mono()
         self._refuse_rest()
-
-    def _patience(self) -> int | None:
-        """Milliseconds to wait for calls: none with work at hand, one while the loop is asked, else as long as it takes."""
-        if self._backlog or self._unverified:
-            return 0
-        return 1 if self._open else None
-
-    def _turn(self, events: list[Event], since: float) -> None:
-        if events:
-            self._take(events, since)
-        if self.refusing:
-            self._refuse_rest()
-            return
-        if self._backlog:
-            self._decide()
-        if self._open:
-            self._collect()
-        for _ in range(min(VERIFY_BATCH, len(self._unverified))):
-            call_id, pending = self._unverified.popleft()
-            expired = pending.deadline <= self._mono()
-            self._settle(call_id, self._late(pending) if expired else self._desk.verify(pending))
 
     def _take(self, events: list[Event], since: float) -> None:
         backlog, before = self._backlog, len(self._backlog)
@@ -140,9 +127,9 @@ class DecisionThread:
         while self._meter.in_flight > self._max_in_flight and backlog:
             self._reply(backlog.pop()[0], self._checks.refuse(Reason.OVERLOADED, TOO_MANY))
 
-    def _decide(self) -> None:
+    def _decide(self, now: float) -> None:
         """Decide a batch; answer those that memory answered, together, then see to the others."""
-        backlog, begin, now = self._backlog, self._desk.open, self._mono()
+        backlog, begin = self._backlog, self._desk.open
         replies: list[tuple[int, bytes]] = []
         for _ in range(min(BATCH, len(backlog))):
             call_id, payload, key, at = backlog.popleft()
@@ -179,6 +166,13 @@ class DecisionThread:
         for call_id in [call_id for call_id, pending in self._open.items() if pending.deadline <= now]:
             self._asks.cancel(call_id)
             self._reply(call_id, self._late(self._open.pop(call_id)))
+
+    def _verify(self) -> None:
+        """Run the signature checks of a few new tokens, each answered at once."""
+        for _ in range(min(VERIFY_BATCH, len(self._unverified))):
+            call_id, pending = self._unverified.popleft()
+            expired = pending.deadline <= self._mono()
+            self._settle(call_id, self._late(pending) if expired else self._desk.verify(pending))
 
     def _late(self, pending: Pending) -> bytes:
         return self._checks.fail(pending, Reason.DEADLINE_EXCEEDED)

@@ -53,7 +53,7 @@ async def test_at_the_bound_what_is_open_and_what_comes_is_denied_not_ready(star
         await eventually(lambda: len(server.loop.asked) == 3)
         begin = time.monotonic()
         assert not await server.front.drain(0.05, until=server.clock.mono() + 0.1)
-        assert time.monotonic() - begin < 1.0
+        assert time.monotonic() - begin < 5
         assert await asyncio.gather(*held) == [b"failed:not_ready"] * 3
         assert server.front.in_flight() == 0
         assert await client.check(b"late") == b"refused:not_ready"
@@ -87,13 +87,14 @@ async def test_close_answers_what_is_open_and_then_nobody_listens(start: Start, 
             assert refused.value.code() in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}
 
 
-async def test_close_with_open_watches_does_not_wait_for_them(start: Start):
+async def test_close_with_open_watches_does_not_wait_for_them(start: Start, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("sidecar.wire.front_grpcio.STOP_GRACE", 60.0)
     async with start() as server, connect(server.front.address) as client:
         watch = client.watch()
         await watch.read()
         begin = time.monotonic()
         await server.front.close()
-        assert time.monotonic() - begin < 0.9
+        assert time.monotonic() - begin < 10
         watch.cancel()
 
 
