@@ -28,12 +28,23 @@ class Reader(NamedTuple):
     place: CredentialPlace
 
 
+class Group:
+    """Those who may judge one credential, in order; all of one kind."""
+
+    __slots__ = ("by_name", "kind", "readers")
+
+    def __init__(self, readers: tuple[Reader, ...]) -> None:
+        """``readers`` is not empty. An authenticator that reads the place in two ways is found by the first."""
+        self.readers = readers
+        self.kind = readers[0].kind
+        self.by_name = {reader.authenticator: reader for reader in reversed(readers)}
+
+
 class Presented(NamedTuple):
-    """One credential: ``readers`` may judge it, in order; all of one kind. ``value`` is a secret."""
+    """One credential and who may judge it. ``value`` is a secret."""
 
     value: str
-    kind: Literal["jwt", "api_key"]
-    readers: tuple[Reader, ...]
+    group: Group
 
 
 class Judges:
@@ -45,25 +56,21 @@ class Judges:
         """Sort: longest prefix first, then tokens, then stores without a prefix."""
         readers = tuple(readers)
         prefixes = sorted({reader.place.prefix for reader in readers if reader.place.prefix}, key=len, reverse=True)
-        self._prefixed = tuple(
-            (prefix, found[0].kind, found)
-            for prefix in prefixes
-            for found in [tuple(reader for reader in readers if reader.place.prefix == prefix)]
-        )
-        self._tokens = tuple(reader for reader in readers if reader.kind == "jwt" and not reader.place.prefix)
-        self._keys = tuple(reader for reader in readers if reader.kind == "api_key" and not reader.place.prefix)
+        self._prefixed = tuple((prefix, Group(tuple(one for one in readers if one.place.prefix == prefix))) for prefix in prefixes)
+        self._tokens = _group(reader for reader in readers if reader.kind == "jwt" and not reader.place.prefix)
+        self._keys = _group(reader for reader in readers if reader.kind == "api_key" and not reader.place.prefix)
 
     def dispatch(self, value: str) -> Presented | Rejected | None:
         """Longest matching key prefix → that store; JWT-shaped → by ``iss``; else stores without a prefix."""
-        for prefix, kind, readers in self._prefixed:
+        for prefix, group in self._prefixed:
             if value.startswith(prefix):
-                return Presented(value, kind, readers)
-        if self._tokens:
+                return Presented(value, group)
+        if self._tokens is not None:
             if jwt_shaped(value):
-                return Presented(value, "jwt", self._tokens)
-            if not self._keys:
+                return Presented(value, self._tokens)
+            if self._keys is None:
                 return Rejected(Reason.INVALID_TOKEN, "neither a known key prefix nor a JWT")
-        return Presented(value, "api_key", self._keys) if self._keys else None
+        return Presented(value, self._keys) if self._keys is not None else None
 
     def judge(self, value: str) -> Presented | Rejected:
         """Dispatch at a place that is ours alone: whatever stands there is a credential, if a bad one."""
@@ -73,34 +80,38 @@ class Judges:
 
     def bad(self, detail: str) -> Rejected:
         """Refuse in the terms of those who would have judged: 401 for tokens, the store's status for keys."""
-        if self._tokens:
+        if self._tokens is not None:
             return Rejected(Reason.INVALID_TOKEN, detail)
         return Rejected(Reason.INVALID_API_KEY, detail)
+
+
+def _group(readers: Iterable[Reader]) -> Group | None:
+    found = tuple(readers)
+    return Group(found) if found else None
 
 
 class HeaderPlace:
     """One header and those that read it."""
 
-    __slots__ = ("_name", "_schemeless", "_schemes")
+    __slots__ = ("_schemeless", "_schemes", "name")
 
     def __init__(self, name: str, readers: tuple[Reader, ...]) -> None:
         """Sort the readers by scheme (case-insensitive, RFC 9110 §11.1)."""
-        self._name = name
+        self.name = name
         by_scheme: dict[str, list[Reader]] = {}
         for reader in readers:
             by_scheme.setdefault((reader.place.scheme or "").lower(), []).append(reader)
         schemeless = by_scheme.pop("", None)
         self._schemeless = Judges(schemeless) if schemeless else None
         self._schemes = {scheme: Judges(found) for scheme, found in by_scheme.items()}
+        # Most clients write a scheme as the configuration does: then it is found as it stands.
+        self._schemes |= {reader.place.scheme: self._schemes[reader.place.scheme.lower()] for reader in readers if reader.place.scheme}
 
-    def read(self, headers: Headers) -> Presented | Rejected | None:
-        """Read the header by security rule 16: scheme, exactly one space, credential."""
-        value = headers.get(self._name)
-        if value is None:
-            return None
+    def read(self, value: str) -> Presented | Rejected | None:
+        """Read the header's value by security rule 16: scheme, exactly one space, credential."""
         if "," in value:
             # Envoy joins repeated headers with a comma, and no credential holds one (CVE-2022-29226).
-            return Rejected(Reason.MULTIPLE_CREDENTIALS, f"more than one value in {self._name}")
+            return Rejected(Reason.MULTIPLE_CREDENTIALS, f"more than one value in {self.name}")
         scheme, _, credential = value.partition(" ")
         judges = self._schemes.get(scheme) or self._schemes.get(scheme.lower())
         if judges is not None:
@@ -116,7 +127,7 @@ class HeaderPlace:
 class Extraction:
     """The places that one route reads."""
 
-    __slots__ = ("_cookies", "_first", "_headers", "_queries")
+    __slots__ = ("_cookies", "_elsewhere", "_first", "_headers", "_queries")
 
     def __init__(self, readers: Sequence[Reader], *, conflict_first: bool) -> None:
         """Compile; ``conflict_first``: of several credentials the first authenticator's counts."""
@@ -126,31 +137,34 @@ class Extraction:
         self._headers = tuple(HeaderPlace(name, tuple(found)) for (kind, name), found in places.items() if kind == "header")
         self._cookies = tuple((name, Judges(found)) for (kind, name), found in places.items() if kind == "cookie")
         self._queries = tuple((name, Judges(found)) for (kind, name), found in places.items() if kind == "query")
+        self._elsewhere = bool(self._cookies or self._queries)
         self._first = conflict_first
 
     def read(self, headers: Headers, path: str) -> Presented | Rejected | None:
         """Return the one credential to judge, None if there is none, or why what is there cannot count."""
-        found = None
-        more: list[Presented] = []
+        found: list[Presented] = []
+        get = headers.get
         for place in self._headers:
-            credential = place.read(headers)
+            value = get(place.name)
+            if value is None:
+                continue
+            credential = place.read(value)
+            if isinstance(credential, Rejected):
+                return credential
             if credential is not None:
-                if type(credential) is Rejected:
-                    return credential
-                if found is None:
-                    found = credential
-                more.append(credential)
-        if self._cookies or self._queries:
+                found.append(credential)
+        if self._elsewhere:
             for credential in self._read_rest(headers, path):
-                if type(credential) is Rejected:
+                if isinstance(credential, Rejected):
                     return credential
-                found = found or credential
-                more.append(credential)
-        return found if len(more) <= 1 else self._conflict(more)
+                found.append(credential)
+        if len(found) == 1:
+            return found[0]
+        return self._conflict(found) if found else None
 
     def _conflict(self, found: list[Presented]) -> Presented | Rejected:
         if self._first:
-            return min(found, key=lambda credential: credential.readers[0].order)
+            return min(found, key=lambda credential: credential.group.readers[0].order)
         return Rejected(Reason.MULTIPLE_CREDENTIALS, "more than one kind of credential that this route accepts")
 
     def _read_rest(self, headers: Headers, path: str) -> Iterable[Presented | Rejected]:

@@ -8,7 +8,7 @@ from cachetools import LRUCache
 
 from sidecar.authn.api_key import ApiKeyRecord, check_record
 from sidecar.authn.cache import CachedToken, TokenCache
-from sidecar.authn.extract import Presented, Reader
+from sidecar.authn.extract import Presented
 from sidecar.authn.jose import parse_token
 from sidecar.authn.jwt import lasting, verify_token
 from sidecar.model.ask import Ask
@@ -37,7 +37,7 @@ class Authenticator:
         """Return the principal of a token verified before, if this route accepts it; else the token's digest."""
         key = sha256(presented.value.encode()).digest()
         entry = self.tokens.verified(key, snapshot.issuers, snapshot.rbac, now)
-        if entry is not None and reader_of(presented, entry.issuer.name) is not None:
+        if entry is not None and entry.issuer.name in presented.group.by_name:
             return entry.principal
         return key
 
@@ -48,13 +48,13 @@ class Authenticator:
         known = self.tokens.rejected(key, snapshot.issuers, now)
         if known is not None:
             return known
-        limit = max(snapshot.issuers[reader.authenticator].max_token_size for reader in presented.readers)
+        limit = max(snapshot.issuers[reader.authenticator].max_token_size for reader in presented.group.readers)
         token = parse_token(presented.value, limit)
         if isinstance(token, Rejected):
             return token
         iss = token.claims.get("iss")
         issuer = snapshot.by_iss.get(iss) if isinstance(iss, str) else None
-        if issuer is None or reader_of(presented, issuer.name) is None:
+        if issuer is None or issuer.name not in presented.group.by_name:
             return Rejected(
                 Reason.INVALID_TOKEN, "issuer not known" if issuer is None else f"issuer {issuer.name} not accepted on this route"
             )
@@ -78,7 +78,7 @@ class Authenticator:
         if "!" in presented.value:
             # Header bytes that are not UTF-8 read as "!", so a key with one cannot be told from a mangled key.
             return Rejected(Reason.INVALID_API_KEY, "character that no key has")
-        for reader in presented.readers:
+        for reader in presented.group.readers:
             table = snapshot.api_keys[reader.authenticator].current
             if table is None:
                 return Undetermined(Reason.DEPENDENCY_UNAVAILABLE, f"API keys of {reader.authenticator} could not be read yet")
@@ -96,11 +96,3 @@ class Authenticator:
         principal = snapshot.rbac.principal(record.identity, now.wall)
         self._key_principals[record] = (snapshot.rbac, principal)
         return principal
-
-
-def reader_of(presented: Presented, authenticator: str) -> Reader | None:
-    """Return how this authenticator reads the place that the credential came from; None: it does not."""
-    for reader in presented.readers:
-        if reader.authenticator == authenticator:
-            return reader
-    return None

@@ -58,10 +58,10 @@ def canonical_path(raw: str) -> Path | Refused:
         return Refused("path longer than 8 KiB")
     if _PLAIN.fullmatch(path) is not None:
         if path[-1] == "/":
-            return Path(tuple(path[1:-1].split("/")), trailing_slash=True, features=NO_FEATURES)
-        return Path(tuple(path[1:].split("/")), trailing_slash=False, features=NO_FEATURES)
+            return Path(tuple(path[1:-1].split("/")), True, NO_FEATURES)
+        return Path(tuple(path[1:].split("/")), False, NO_FEATURES)
     if path == "/":
-        return Path((), trailing_slash=False, features=NO_FEATURES)
+        return Path((), False, NO_FEATURES)
     return _careful_path(path)
 
 

@@ -12,7 +12,7 @@ from sidecar.model.principal import Identity, Principal
 from sidecar.model.reason import Reason
 from sidecar.model.request import CheckInput
 
-from .authenticate import Authenticator, reader_of
+from .authenticate import Authenticator
 from .canonical import Path, Refused, canonical_host, canonical_path
 from .identity import UnsafeIdentity
 from .removals import combine
@@ -50,7 +50,7 @@ class Engine:
             if not route.anonymous:
                 return _missing(route)
             principal = self._anonymous(snapshot)
-        elif presented.kind == "api_key":
+        elif presented.group.kind == "api_key":
             principal = self.authenticator.api_key(presented, route, request, snapshot, now)
         else:
             remembered = self.authenticator.remembered(presented, snapshot, now)
@@ -81,7 +81,7 @@ class Engine:
         always = snapshot.identity.mutations(principal)
         if isinstance(always, UnsafeIdentity):
             return Deny(Reason.UNSAFE_IDENTITY, "identity_headers", route=route.name, detail=always.detail, principal=principal)
-        accepted = None if presented is None else reader_of(presented, principal.identity.authenticator)
+        accepted = None if presented is None else presented.group.by_name.get(principal.identity.authenticator)
         taken = snapshot.credentials.take_off(request, accepted)
         return Allow(reason, rule, route.name, principal, combine(always, snapshot.look_alikes.present(request.headers), taken))
 
@@ -131,7 +131,7 @@ def _refuse(outcome: Rejected | Undetermined, route: Route, presented: Presented
     """Deny for what authentication found; "they lied" and "we could not ask" keep their own reasons."""
     status = 0
     if outcome.reason is Reason.INVALID_API_KEY:
-        store = presented.readers[0].authenticator if presented is not None else route.first_store
+        store = presented.group.readers[0].authenticator if presented is not None else route.first_store
         status = snapshot.invalid_key_status.get(store, 0)
     return Deny(
         outcome.reason,

@@ -82,7 +82,10 @@ class Credentials:
     def take_off(self, request: CheckInput, accepted: Reader | None) -> "TakenOff":
         """Say what to change on this request; an ``accepted`` credential goes by its own ``forward``."""
         headers = request.headers
-        removed = tuple(name for name, places in self._headers if _holds(headers, name, places, accepted))
+        removed: tuple[str, ...] = ()
+        for name, places in self._headers:
+            if _holds(headers, name, places, accepted):
+                removed = (*removed, name)
         if not self._cookies and not self._queries:
             return TakenOff(removed) if removed else NOTHING_TAKEN_OFF
         cookies = tuple(name for name in self._cookies if not _kept("cookie", name, accepted) and cookie_values(headers, name) != [])

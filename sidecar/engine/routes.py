@@ -55,9 +55,12 @@ class Leaf(Generic[T]):
 
     def choose(self, method: str, context: Mapping[str, str]) -> T | None:
         """Return the most specific route for the method: its own, for HEAD then GET's, then any's."""
-        for key in (method, "GET", ANY) if method == "HEAD" else (method, ANY):
+        for candidate in self.methods.get(method, ()):
+            if not candidate.context or candidate.admits(context):
+                return candidate.payload
+        for key in ("GET", ANY) if method == "HEAD" else (ANY,):
             for candidate in self.methods.get(key, ()):
-                if not candidate.context or candidate.admits(context):
+                if candidate.admits(context):
                     return candidate.payload
         return None
 
@@ -116,7 +119,7 @@ class Node(Generic[T]):
 class RouteTable(Generic[T]):
     """Every route of a configuration, compiled."""
 
-    __slots__ = ("_any", "_exact", "_fold", "_strict", "_suffixes", "warnings")
+    __slots__ = ("_any", "_exact", "_fold", "_odd", "_strict", "_suffixes", "warnings")
 
     def __init__(self, paths: PathSettings) -> None:
         """Start empty; ``paths`` says how trailing slashes and case are read."""
@@ -125,6 +128,7 @@ class RouteTable(Generic[T]):
         self._any: Node[T] | None = None
         self._fold = paths.case == "insensitive"
         self._strict = paths.trailing_slash == "strict"
+        self._odd = self._fold or self._strict
         self.warnings: tuple[tuple[str, str], ...] = ()
 
     def find(self, host: str, path: Path) -> Leaf[T] | None:
@@ -132,7 +136,7 @@ class RouteTable(Generic[T]):
         node = self._exact.get(host) or self._by_suffix(host) or self._any
         if node is None:
             return None
-        for segment in self._segments(path):
+        for segment in self._segments(path) if self._odd else path.segments:
             following = node.literals.get(segment)
             if following is None:
                 following = node.variable if segment else None

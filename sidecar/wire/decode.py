@@ -23,15 +23,13 @@ _parse = CheckRequest.FromString
 class MapHeaders:
     """``headers``: Envoy's merged map."""
 
-    __slots__ = ("_map",)
+    __slots__ = ("_map", "get")
 
     def __init__(self, headers: Mapping[str, str]) -> None:
         """Read ``headers`` in place."""
         self._map = headers
-
-    def get(self, name: str) -> str | None:
-        """The merged value."""
-        return self._map.get(name)
+        self.get = headers.get
+        """The merged value, or None."""
 
     def names(self) -> Collection[str]:
         """All names, each once."""
@@ -44,26 +42,32 @@ class MapHeaders:
 
 
 class RawHeaders:
-    """``header_map``: names and raw values in order, repeats kept apart. Bytes that are not UTF-8 read as ``!``."""
+    """``header_map``: raw values in order. Bytes that are not UTF-8 read as ``!``."""
 
-    __slots__ = ("_headers", "_names")
+    __slots__ = ("_by_name", "_headers")
 
     def __init__(self, headers: HeaderMap) -> None:
-        """Read the names; values are read when asked for."""
+        """Index the names; values are read when asked for."""
         self._headers = headers.headers
-        self._names = [header.key for header in self._headers]
+        self._by_name = {header.key: header for header in self._headers}
 
     def names(self) -> Collection[str]:
-        """All names, as often as they come."""
-        return self._names
+        """All names, each once."""
+        return self._by_name
+
+    def count(self) -> int:
+        """How many lines there are."""
+        return len(self._headers)
 
     def get(self, name: str) -> str | None:
         """All lines of ``name`` joined with a comma."""
-        count = self._names.count(name)
-        if count == 1:
-            header = self._headers[self._names.index(name)]
-            return _text(header.raw_value) if header.raw_value else header.value
-        return ",".join(self.all(name)) if count else None
+        header = self._by_name.get(name)
+        if header is None:
+            return None
+        if len(self._by_name) != len(self._headers):
+            return ",".join(self.all(name))
+        raw = header.raw_value
+        return _text(raw) if raw else header.value
 
     def all(self, name: str) -> Sequence[str]:
         """Each line of ``name``."""
@@ -123,8 +127,14 @@ def decode(payload: bytes) -> CheckInput:
     if not request.HasField("http"):
         raise MalformedRequest("a check without an HTTP request (TCP or UDP)")
     http = request.http
-    headers: Headers = RawHeaders(http.header_map) if http.HasField("header_map") else MapHeaders(http.headers)
-    if len(headers.names()) > MAX_HEADERS or (len(payload) > MAX_HEADER_BYTES and _header_bytes(headers) > MAX_HEADER_BYTES):
+    headers: Headers
+    if http.HasField("header_map"):
+        headers = RawHeaders(http.header_map)
+        count = headers.count()
+    else:
+        headers = MapHeaders(http.headers)
+        count = len(headers.names())
+    if count > MAX_HEADERS or (len(payload) > MAX_HEADER_BYTES and _header_bytes(headers) > MAX_HEADER_BYTES):
         raise MalformedRequest("more than 1,000 headers, or 256 KiB of them")
     return CheckInput(
         http.method,
@@ -139,4 +149,4 @@ def decode(payload: bytes) -> CheckInput:
 
 
 def _header_bytes(headers: Headers) -> int:
-    return sum(len(name) + sum(map(len, headers.all(name))) for name in set(headers.names()))
+    return sum(len(name) + sum(map(len, headers.all(name))) for name in headers.names())

@@ -30,7 +30,7 @@ def read(
     pairs = list(headers.items()) if isinstance(headers, dict) else headers
     found = Extraction(readers(**(places or BOTH)), conflict_first=first).read(ListHeaders(pairs), path)
     if isinstance(found, Presented):
-        return found.kind, found.value, tuple(reader.authenticator for reader in found.readers)
+        return found.group.kind, found.value, tuple(reader.authenticator for reader in found.group.readers)
     return found.reason if isinstance(found, Rejected) else found
 
 
