@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import trustme
 
 from .pages import Block, blocks
 
@@ -21,7 +22,13 @@ def lay_out(folder: Path, block: Block) -> Path:
     for name in ("pepper", "pepper-2026-1", "pepper-2026-2"):
         (folder / name).write_text("0" * 64)
     made = [sys.executable, "-m", "sidecar", "token", "key", "--out", str(folder / "signing.json")]
-    (folder / "jwks.json").write_bytes(subprocess.run(made, check=True, capture_output=True).stdout)
+    (folder / "config").mkdir()
+    (folder / "config" / "jwks.json").write_bytes(subprocess.run(made, check=True, capture_output=True).stdout)
+    authority = trustme.CA()
+    certificate = authority.issue_cert("sidecar.example.com")
+    authority.cert_pem.write_to_path(folder / "ca.crt")
+    certificate.cert_chain_pems[0].write_to_path(folder / "tls.crt")
+    certificate.private_key_pem.write_to_path(folder / "tls.key")
     (folder / "keys.yaml").write_text("version: 1\nkeys: []\n")
     for companion in COMPANIONS:
         if companion.page == block.page:
@@ -29,7 +36,6 @@ def lay_out(folder: Path, block: Block) -> Path:
     text = block.text
     for place in PLACES:
         text = text.replace(f"unix://{place}/", "unix:///SOCKETS/").replace(f"{place}/", f"{folder}/").replace("SOCKETS", place[1:])
-    (folder / "config").mkdir()
     path = folder / "config" / "config.yaml"
     path.write_text(text)
     return path
