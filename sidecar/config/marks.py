@@ -78,4 +78,4 @@ def key_text(path: KeyPath) -> str:
 def shown(text: str) -> str:
     """Operator-written text made safe for one line of a message: controls escaped, length capped."""
     safe = "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text[: MAX_SHOWN + 1])
-    return safe if len(safe) <= MAX_SHOWN else safe[:MAX_SHOWN] + "…"
+    return safe if len(safe) <= MAX_SHOWN else safe[:MAX_SHOWN] + "..."

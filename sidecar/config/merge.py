@@ -27,6 +27,8 @@ def merge(documents: Iterable[Document], root: str) -> Document:
         problems += _version(document)
         for name in document.value:
             problems += _add(document, name, merged, marks)
+    if problems:
+        merged.setdefault("version", 1)  # missing because a file could not be read
     whole = documents[0].mark if len(documents) == 1 else Mark(root, 1)
     return Document(merged, Mark(whole.file, whole.line, marks), problems)
 

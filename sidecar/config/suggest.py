@@ -17,7 +17,7 @@ def listed(names: Iterable[str], most: int = 12) -> str:
     """Names for a message, safe and not too many."""
     all_names = [shown(name) for name in names]
     text = ", ".join(all_names[:most])
-    return text + ", …" if len(all_names) > most else text
+    return text + ", ..." if len(all_names) > most else text
 
 
 def hint_for(name: str, known: Iterable[str], otherwise: str = "") -> str:

@@ -20,9 +20,11 @@ def user_grants(model: Config, place: Place) -> tuple[UserGrant, ...]:
     if isinstance(users, list):
         return tuple(_grant(one.match.issuer, one.match.subject, one.match.email, one) for one in users)
     if len(model.issuers) != 1:
-        found = "several issuers" if model.issuers else "no issuer"
+        found = "there are several" if model.issuers else "there is none"
         place.wrong(
-            ("users",), f"as a map needs exactly one issuer, and there is {found}", "write a list of {match: {issuer: …}, roles: […]}"
+            ("users",),
+            f"as a map needs exactly one issuer, and {found}",
+            "write a list of {match: {issuer: ..., subject: ...}, roles: [...]}",
         )
         return ()
     (issuer,) = model.issuers

@@ -7,7 +7,7 @@ from sidecar.config.addresses import fault_of_url
 from sidecar.config.convert.place import Place
 from sidecar.config.marks import KeyPath, shown
 from sidecar.config.schema.issuers import SYMMETRIC
-from sidecar.model.settings import DiscoveredKeys, IssuerSettings, Settings, SharedSecretKeys, UrlKeys
+from sidecar.model.settings import CredentialPlace, DiscoveredKeys, IssuerSettings, Settings, SharedSecretKeys, UrlKeys
 
 ANONYMOUS = "anonymous"
 
@@ -22,6 +22,7 @@ def check_authenticators(settings: Settings, place: Place, *, is_directory: bool
             other = place.mark.where(("issuers", name))
             place.wrong(("api_keys", name), f"an issuer has this name, too ({other.file}:{other.line})", "rename one")
     _check_unique(settings, place)
+    _check_places(settings, place)
     for issuer in settings.issuers.values():
         path: KeyPath = ("issuers", issuer.name)
         _check_audience(issuer, path, place)
@@ -42,6 +43,22 @@ def _check_unique(settings: Settings, place: Place) -> None:
         first = names.setdefault(issuer.issuer, name)
         if first != name:
             place.wrong(("issuers", name, "issuer"), f"issuer {shown(first)!r} has the same `iss`", "merge the two")
+
+
+def _check_places(settings: Settings, place: Place) -> None:
+    """A key that comes by the same header as tokens must start with a prefix, or nobody could tell which it is."""
+    taken = {_spot(one): issuer.name for issuer in settings.issuers.values() for one in issuer.credentials}
+    for store in settings.api_keys.values():
+        for number, one in enumerate(store.credentials):
+            other = taken.get(_spot(one))
+            if other is not None and one.prefix is None:
+                hint = "prefix: how its keys start, such as sk_" if one.kind == "header" else "read them elsewhere"
+                message = f"issuer {other!r} reads tokens from the same {one.kind}"
+                place.wrong(("api_keys", store.name, "credentials", number), message, hint)
+
+
+def _spot(credential: CredentialPlace) -> tuple[str, str, str]:
+    return credential.kind, credential.name, (credential.scheme or "").lower()
 
 
 def _check_audience(issuer: IssuerSettings, path: KeyPath, place: Place) -> None:
@@ -71,7 +88,7 @@ def _check_algorithms(issuer: IssuerSettings, path: KeyPath, place: Place) -> No
         place.wrong(
             (*path, "algorithms"),
             f"{', '.join(symmetric)} needs keys.shared_secret: public keys cannot be used for it",
-            "remove it, or give keys: {shared_secret: {file: …}}",
+            "remove it, or give keys: {shared_secret: {file: ...}}",
         )
 
 

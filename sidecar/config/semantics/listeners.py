@@ -37,7 +37,7 @@ def _check_reach(server: ServerSettings, listen: Listen, place: Place) -> None:
         place.wrong(
             ("server", "listen"),
             "others on the network reach this address without TLS",
-            "listen on 127.0.0.1 or unix:///…, or give server.tls, or say unsafe_plaintext_check_listener: true",
+            "listen on 127.0.0.1 or unix:///run/sidecar/check.sock, or give server.tls, or say unsafe_plaintext_check_listener: true",
         )
 
 

@@ -16,7 +16,7 @@ def check_rbac(settings: Settings, place: Place) -> None:
                 _unknown_role(settings, parent, ("roles", role.name, "inherits", number), place)
     for cycle in cycles(settings.roles):
         place.wrong(
-            ("roles", cycle[0], "inherits"), f"the role inherits itself: {' → '.join(shown(name) for name in cycle)}", "cut one link"
+            ("roles", cycle[0], "inherits"), f"the role inherits itself: {' -> '.join(shown(name) for name in cycle)}", "cut one link"
         )
     for path, number in _grants(settings, place):
         grant = settings.users[number]

@@ -1,0 +1,84 @@
+"""Security rule 18: dangerous changes have to be meant."""
+
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from sidecar.config.guard import at_reload, at_start, refused
+from tests.support.settings import BASE, make_settings
+
+OTHER = {"issuer": "https://other.example", "audiences": ["x"], "keys": {"discovery": True}}
+OPEN = {"paths": ["/{rest=**}"], "authenticate": ["anonymous"]}
+
+
+def names(changes: tuple[Any, ...]) -> list[str]:
+    return [change.name for change in changes]
+
+
+def with_routes(**routes: Any) -> dict[str, Any]:
+    return {"routes": {**BASE["routes"], **routes}}
+
+
+def test_nothing_to_mean() -> None:
+    assert at_start(make_settings()) == ()
+    assert at_reload(make_settings(), make_settings()) == ()
+
+
+def test_absolute_states() -> None:
+    empty = make_settings(text="version: 1")
+    assert names(at_start(empty)) == ["no_routes", "no_authenticators"]
+    assert names(at_reload(make_settings(), empty)) == ["no_routes", "no_authenticators", "issuer_dropped:corp"]
+    assert [str(problem) for problem in refused(at_start(empty), empty)] == [
+        "routes: there are no routes: every request would be denied (if it is meant, say acknowledge: [no_routes])",
+        "issuers: there are no issuers and no API keys: nobody could be authenticated (if it is meant, say acknowledge: [no_authenticators])",
+    ]
+
+
+def test_acknowledged() -> None:
+    empty = make_settings(text="version: 1\nacknowledge: [no_routes, no_authenticators]")
+    assert refused(at_start(empty), empty) == ()
+    assert [problem.hint for problem in refused(at_reload(make_settings(), empty), empty)] == [
+        "if it is meant, say acknowledge: [issuer_dropped:corp]"
+    ]
+
+
+def test_issuer_dropped() -> None:
+    new = make_settings(issuers={"corp": {**OTHER, "claims": {"email": "email", "roles": "roles"}}})
+    assert names(at_reload(make_settings(), new)) == ["issuer_dropped:corp"]
+
+
+def test_an_issuer_renamed_or_not_in_use_is_not_dropped() -> None:
+    routes = {"a": {"paths": ["/a"], "authenticate": ["renamed"], "require": {"authenticated": True}}}
+    renamed = make_settings(issuers={"renamed": BASE["issuers"]["corp"]}, routes=routes)
+    assert at_reload(make_settings(), renamed) == ()
+    unused = make_settings(issuers={**BASE["issuers"], "unused": OTHER})
+    assert at_reload(unused, make_settings()) == ()
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "found"),
+    [
+        ({}, {"all": OPEN}, ["open_to_anonymous:all"]),
+        ({"all": OPEN}, {"all": OPEN}, []),
+        ({"all": OPEN}, {"renamed": OPEN}, []),
+        ({"all": OPEN}, {"all": OPEN, "more": {**OPEN, "hosts": ["a.example"]}}, []),
+        ({"one": {**OPEN, "hosts": ["a.example"]}}, {"one": OPEN}, ["open_to_anonymous:one"]),
+        ({"one": {**OPEN, "methods": ["GET"]}}, {"one": OPEN}, ["open_to_anonymous:one"]),
+        ({"all": {**OPEN, "require": {"authenticated": True}}}, {"all": OPEN}, ["open_to_anonymous:all"]),
+        ({}, {"part": {**OPEN, "paths": ["/public/{rest=**}"]}}, []),
+    ],
+)
+def test_opened_to_anonymous(before: dict[str, Any], after: dict[str, Any], found: list[str]) -> None:
+    assert names(at_reload(make_settings(**with_routes(**before)), make_settings(**with_routes(**after)))) == found
+
+
+def test_an_open_catch_all_is_no_absolute_state() -> None:
+    assert at_start(make_settings(**with_routes(all=OPEN))) == ()
+
+
+def test_loads_neither_yaml_nor_pydantic() -> None:
+    """The serving process compares settings."""
+    code = "import sys, sidecar.config.guard, sidecar.config.files; print([m for m in sys.modules if m.startswith(('yaml', 'pydantic'))])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
