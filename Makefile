@@ -80,9 +80,10 @@ h2load:
 	fi
 
 .PHONY: check
-check: ## All that CI runs: lint, benchmark guard, tests
+check: ## All that CI runs: lint, benchmark guard, demo, tests
 	@$(MAKE) lint
 	@$(MAKE) guard
+	@$(MAKE) demo
 	@$(MAKE) test
 
 .PHONY: lock
