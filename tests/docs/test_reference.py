@@ -27,6 +27,13 @@ def test_each_metric_is_explained() -> None:
     assert first_cells("docs/reference/metrics.md") == exposed
 
 
+def test_each_field_of_status_is_explained() -> None:
+    source = text("sidecar/app/status.py")
+    fields = set(re.findall(r'"([a-z_]+)":', source.partition("def _reload")[0]))
+    assert fields
+    assert fields <= set(CODE.findall(text("docs/reference/status.md")))
+
+
 def test_each_source_and_metadata_field_is_explained() -> None:
     assert set(SOURCES) | set(DYNAMIC_METADATA) <= first_cells("docs/reference/headers.md")
 
