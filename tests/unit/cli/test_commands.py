@@ -9,7 +9,6 @@ import pytest
 from click.testing import CliRunner
 
 from sidecar.cli.lazy import LazyGroup
-from sidecar.cli.main import _plain_serve
 from sidecar.cli.root import root
 
 
@@ -58,21 +57,3 @@ def test_the_help_of_the_group_imports_no_command() -> None:
         "sys.exit(any(name.startswith(('sidecar.app', 'sidecar.cli.keys', 'sidecar.cli.validate')) for name in sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", code], stdout=subprocess.DEVNULL, check=False).returncode == 0
-
-
-@pytest.mark.parametrize(
-    ("arguments", "expected"),
-    [
-        (["serve", "--config", "a.yaml"], "a.yaml"),
-        (["serve", "--config=a.yaml"], "a.yaml"),
-        (["serve", "--config="], None),
-        (["serve", "--config"], None),
-        (["serve", "--config", "--help"], None),
-        (["serve", "--config", "a.yaml", "more"], None),
-        (["serve", "--help"], None),
-        (["validate", "a.yaml"], None),
-        ([], None),
-    ],
-)
-def test_only_the_plain_form_of_serve_skips_click(arguments: list[str], expected: str | None) -> None:
-    assert _plain_serve(arguments) == expected
