@@ -7,7 +7,6 @@ from sidecar.model.settings import IssuerSettings, SharedSecretKeys
 
 from .issuer import usable_algorithms
 from .keyset import KeySet, read_jwks, symmetric_keyset
-from .keytable import ALWAYS, KeyTable
 
 
 def read_keys(settings: IssuerSettings, content: bytes) -> Generator[None, None, KeySet]:
@@ -25,19 +24,12 @@ def read_keys(settings: IssuerSettings, content: bytes) -> Generator[None, None,
     return keys
 
 
-def load_keys(settings: IssuerSettings, table: KeyTable, content: bytes) -> bool:
-    """Put keys that are inline, in a file or a shared secret into ``table``; tell whether they changed.
-
-    Raises:
-        SourceError: they cannot be used; what was in the table stays, with the error noted.
-
-    """
+def load_keys(settings: IssuerSettings, content: bytes) -> KeySet:
+    """Read keys that are inline, in a file or a shared secret, at once. Raises SourceError as ``read_keys`` does."""
     steps = read_keys(settings, content)
-    try:
-        while True:
+    while True:
+        try:
             next(steps)
-    except StopIteration as done:
-        return table.replace(done.value, ALWAYS)
-    except SourceError as error:
-        table.failed(str(error))
-        raise
+        except StopIteration as done:
+            keys: KeySet = done.value
+            return keys
