@@ -7,12 +7,14 @@ value types of ``sidecar.model``, since the child has read what operators (or wh
 import io
 import pickle
 import struct
+import zlib
 from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO, Literal, NamedTuple
 
 from sidecar.model.errors import SidecarError
 
-HEADER = struct.Struct(">cI")
+HEADER = struct.Struct(">cII")
+"""Kind, length and CRC-32 of the payload: pickle is no parser for what is not its own."""
 LENGTH = struct.Struct(">Q")
 MAX_TOTAL = 512 * 1024 * 1024
 PROTOCOL = 5
@@ -51,18 +53,30 @@ class _ModelsOnly(pickle.Unpickler):
         raise BadFrame(f"a frame names {module}.{name}")
 
 
-def loads(payload: bytes) -> Any:
+def loads(payload: bytes, checksum: int) -> Any:
     """Unpickle one frame's payload. Raises BadFrame."""
+    if zlib.crc32(payload) != checksum:
+        raise BadFrame("a frame is damaged")
     try:
         return _ModelsOnly(io.BytesIO(payload)).load()
-    except (pickle.UnpicklingError, EOFError, AttributeError, ImportError, IndexError, KeyError, TypeError, ValueError) as error:
+    except (
+        pickle.UnpicklingError,
+        AttributeError,
+        EOFError,
+        ImportError,
+        LookupError,
+        MemoryError,
+        OverflowError,
+        TypeError,
+        ValueError,
+    ) as error:
         raise BadFrame(f"a frame cannot be read: {type(error).__name__}") from None
 
 
 def write_frame(stream: BinaryIO, kind: bytes, value: object) -> None:
     """Write one frame."""
     payload = pickle.dumps(value, PROTOCOL)
-    stream.write(HEADER.pack(kind, len(payload)))
+    stream.write(HEADER.pack(kind, len(payload), zlib.crc32(payload)))
     stream.write(payload)
 
 
@@ -72,15 +86,17 @@ def write_parts(stream: BinaryIO, name: str, values: Sequence[object]) -> None:
         write_frame(stream, PART, (name, tuple(values[start : start + PART_SIZE])))
 
 
-def split(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Take whole output apart into (kind, payload). Raises BadFrame where it ends early."""
+def split(data: bytes) -> Iterator[tuple[bytes, bytes, int]]:
+    """Take whole output apart into (kind, payload, checksum). Raises BadFrame where it ends early or is too large."""
+    if len(data) > MAX_TOTAL:
+        raise BadFrame("the answer is too large")
     at = 0
     while at < len(data):
         if at + HEADER.size > len(data):
             raise BadFrame("the answer ends inside a frame")
-        kind, length = HEADER.unpack_from(data, at)
+        kind, length, checksum = HEADER.unpack_from(data, at)
         at += HEADER.size
         if at + length > len(data):
             raise BadFrame("the answer ends inside a frame")
-        yield kind, data[at : at + length]
+        yield kind, data[at : at + length], checksum
         at += length

@@ -22,7 +22,8 @@ from sidecar.model.errors import ConfigError, Problem, Where
 from sidecar.model.key_entry import KeyEntry
 from sidecar.model.settings import KeyStoreSettings, RoleSettings, RouteSettings, Settings
 
-from .frames import END, HEADER, LENGTH, MAX_TOTAL, PART, PROBLEMS, PROTOCOL, SETTINGS, BadFrame, Request, loads, split
+from . import frames
+from .frames import END, HEADER, LENGTH, PART, PROBLEMS, PROTOCOL, SETTINGS, BadFrame, Request, loads, split
 
 TIMEOUT = 60.0
 """Seconds for the child in all."""
@@ -122,9 +123,9 @@ class _Answer:
         self.routes: dict[str, RouteSettings] = {}
         self.ended = False
 
-    def take(self, kind: bytes, payload: bytes) -> None:
+    def take(self, kind: bytes, payload: bytes, checksum: int) -> None:
         """Load one frame. Raises ConfigError with the problems the child found, BadFrame on nonsense."""
-        value = loads(payload)
+        value = loads(payload, checksum)
         if kind == PROBLEMS and isinstance(value, tuple) and value:
             raise ConfigError(value)
         if kind == SETTINGS and isinstance(value, Settings):
@@ -161,8 +162,8 @@ def _run(request: Request, path: str) -> _Answer:
     answer = _Answer(path)
     try:
         done = subprocess.run(_command(), input=_encoded(request), capture_output=True, timeout=TIMEOUT, check=False, env=_environment())  # noqa: S603
-        for kind, payload in split(done.stdout):
-            answer.take(kind, payload)
+        for frame in split(done.stdout):
+            answer.take(*frame)
     except subprocess.TimeoutExpired:
         raise _failed(path, f"the validator took longer than {TIMEOUT:.0f} s") from None
     except (BadFrame, ValueError) as error:
@@ -225,11 +226,11 @@ async def _load(stream: asyncio.StreamReader, answer: _Answer) -> None:
 async def _load_frames(stream: asyncio.StreamReader, answer: _Answer) -> None:
     total = 0
     while not answer.ended:
-        kind, length = HEADER.unpack(await stream.readexactly(HEADER.size))
+        kind, length, checksum = HEADER.unpack(await stream.readexactly(HEADER.size))
         total += length
-        if total > MAX_TOTAL:
+        if total > frames.MAX_TOTAL:
             raise BadFrame("the answer is too large")
-        answer.take(kind, await stream.readexactly(length))
+        answer.take(kind, await stream.readexactly(length), checksum)
         await asyncio.sleep(PAUSE)
 
 

@@ -23,7 +23,7 @@ def main() -> None:
     """Answer one request."""
     sys.excepthook = _report
     gc.disable()  # one short run over many small objects
-    source, output = sys.stdin.buffer, sys.stdout.buffer
+    source, output = sys.stdin.buffer, _own_stdout()
     (length,) = LENGTH.unpack(source.read(LENGTH.size))
     request: Request = pickle.loads(source.read(length))  # noqa: S301 - from the parent, which started this process
     if request.background:
@@ -34,6 +34,13 @@ def main() -> None:
         write_frame(output, PROBLEMS, error.problems)
     write_frame(output, END, None)
     output.flush()
+
+
+def _own_stdout() -> BinaryIO:
+    """Keep stdout to ourselves: whatever else prints goes to stderr."""
+    own = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    return own
 
 
 def _config(request: Request, output: BinaryIO) -> None:

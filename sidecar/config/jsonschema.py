@@ -37,6 +37,8 @@ def _clean(value: Any) -> Any:
     cleaned = {key: _clean(item) for key, item in value.items() if not (key == "title" and isinstance(item, str))}
     if isinstance(cleaned.get("properties"), dict):
         cleaned["properties"] = {name: item for name, item in cleaned["properties"].items() if UNBUILT not in item}
+    if "patternProperties" in cleaned:
+        cleaned["additionalProperties"] = False
     if "default" in cleaned and cleaned["default"] is None:
         del cleaned["default"]
     return _without_null(cleaned)

@@ -7,14 +7,15 @@ import os
 import pickle
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from sidecar.app import validation
+from sidecar.app import frames, validation
 from sidecar.app.frames import END, HEADER, PART, PART_SIZE, PROBLEMS, SETTINGS, BadFrame, loads, split
 from sidecar.app.validation import Validated, read_key_file, read_key_file_async, validate_async, validate_sync
 from sidecar.model.errors import ConfigError
@@ -135,27 +136,28 @@ def test_a_child_that_cannot_start(config: Path, monkeypatch: pytest.MonkeyPatch
 
 def test_an_answer_that_is_too_large(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Security rule 30."""
-    monkeypatch.setattr(validation, "MAX_TOTAL", 1000)
+    monkeypatch.setattr(frames, "MAX_TOTAL", 1000)
     for run in (lambda: validate_sync(str(config)), lambda: asyncio.run(validate_async(str(config)))):
         with pytest.raises(ConfigError, match="the answer is too large"):
             run()
 
 
 def test_cancelled_validation_leaves_no_child(config: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    code = f"import os, time, pathlib; pathlib.Path({str(tmp_path / 'pid')!r}).write_text(str(os.getpid())); time.sleep(60)"
+    os.mkfifo(tmp_path / "pid")
+    code = f"import os, time; open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid())); time.sleep(60)"
     monkeypatch.setattr(validation, "_command", lambda: [sys.executable, "-c", code])
 
-    async def cancel() -> None:
+    async def cancel() -> int:
         task = asyncio.create_task(validate_async(str(config)))
-        while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
-            await asyncio.sleep(0.01)
+        pid = int(await asyncio.to_thread((tmp_path / "pid").read_text))
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
+        return pid
 
-    asyncio.run(cancel())
+    pid = asyncio.run(cancel())
     with pytest.raises(ProcessLookupError):
-        os.kill(int((tmp_path / "pid").read_text()), 0)
+        os.kill(pid, 0)
 
 
 def test_what_the_child_cannot_foresee(tmp_path: Path) -> None:
@@ -196,30 +198,34 @@ class Evil:
         return os.system, ("true",)
 
 
+def load_own(value: object) -> Any:
+    payload = pickle.dumps(value)
+    return loads(payload, zlib.crc32(payload))
+
+
 def test_a_frame_names_model_types_only() -> None:
     with pytest.raises(BadFrame, match=r"a frame names posix\.system"):
-        loads(pickle.dumps(Evil()))
+        load_own(Evil())
     with pytest.raises(BadFrame, match=r"a frame names subprocess\.Popen"):
-        loads(pickle.dumps(subprocess.Popen))
-    assert loads(pickle.dumps(frozenset({1}))) == {1}
+        load_own(subprocess.Popen)
+    assert load_own(frozenset({1})) == {1}
 
 
-@given(st.binary(max_size=60))
-def test_any_payload_is_loaded_or_refused(payload: bytes) -> None:
-    try:
-        loads(payload)
-    except BadFrame:
-        pass
+@given(st.binary(max_size=60), st.integers(0, 2**32 - 1))
+def test_what_is_no_frame_is_never_unpickled(payload: bytes, checksum: int) -> None:
+    assume(zlib.crc32(payload) != checksum)
+    with pytest.raises(BadFrame, match="a frame is damaged"):
+        loads(payload, checksum)
 
 
 @given(st.binary(max_size=40), st.sampled_from([SETTINGS, PART, PROBLEMS, END, b"?"]), st.integers(0, 50))
 def test_any_frames_are_split_or_refused(payload: bytes, kind: bytes, length: int) -> None:
-    data = HEADER.pack(kind, length) + payload
+    data = HEADER.pack(kind, length, 0) + payload
     try:
         found = list(split(data))
     except BadFrame:
         return
-    assert b"".join(HEADER.pack(one, len(rest)) + rest for one, rest in found) == data
+    assert b"".join(HEADER.pack(one, len(rest), checksum) + rest for one, rest, checksum in found) == data
 
 
 def test_parts_load_in_slices(tmp_path: Path) -> None:
