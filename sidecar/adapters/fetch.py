@@ -9,6 +9,7 @@ import ssl
 import zlib
 from collections.abc import AsyncIterator
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 MAX_REDIRECTS = 3
 MAX_CA = 1024 * 1024
 """Bytes of a CA bundle."""
+MAX_TRUSTS = 16
 MAX_RETRY_AFTER = 3600.0
 """Seconds; a server that asks for more is asked again after this."""
 _PIECE = 64 * 1024
@@ -35,12 +37,11 @@ _HEADERS = {"accept": "application/json, application/jwk-set+json", "accept-enco
 class HttpxFetcher:
     """Implements ``ports.Fetcher``. Certificates are always verified; proxies and cookies are never used."""
 
-    __slots__ = ("_clock", "_trusts")
+    __slots__ = ("_clock",)
 
     def __init__(self, clock: Clock) -> None:
         """``clock`` tells how far away a Retry-After date is."""
         self._clock = clock
-        self._trusts: dict[str | None, tuple[object, ssl.SSLContext]] = {}
 
     async def get(self, url: str, *, ca_file: str | None, max_bytes: int, timeout: float) -> Fetched:  # noqa: ASYNC109 - bounds the whole fetch
         """Fetch ``url`` within ``timeout`` seconds in all: names, connections, redirects, a body that drips.
@@ -52,7 +53,7 @@ class HttpxFetcher:
 
         try:
             async with asyncio.timeout(timeout):
-                return await self._follow(httpx.URL(url), await self._trust(ca_file), max_bytes)
+                return await self._follow(httpx.URL(url), await _trust(ca_file), max_bytes)
         except TimeoutError:
             raise FetchError(f"{url_words(url)}: no complete answer within {timeout:g} s") from None
         except httpx.InvalidURL:
@@ -95,19 +96,6 @@ class HttpxFetcher:
         headers = {name: value for name, value in response.headers.items() if name != "set-cookie"}
         return Fetched(body=bytes(body), headers=headers)
 
-    async def _trust(self, ca_file: str | None) -> ssl.SSLContext:
-        """Return the authorities to trust: those of the system, or of ``ca_file`` alone as it is on disk now.
-
-        Raises:
-            SourceError, ssl.SSLError: a CA file that cannot be read or holds no certificate.
-        """
-        mark = signature(ca_file) if ca_file else None
-        known = self._trusts.get(ca_file)
-        if known is None or known[0] != mark:
-            # 30 ms for the system's bundle, during which OpenSSL lets go of the interpreter lock.
-            known = self._trusts[ca_file] = mark, await asyncio.to_thread(_load_trust, ca_file)
-        return known[1]
-
     def _retry_after(self, response: "httpx.Response") -> float | None:
         """Return the seconds that the server asked for, bounded; None without a readable wish (RFC 9110 §10.2.3)."""
         wish = response.headers.get("retry-after", "")
@@ -120,7 +108,19 @@ class HttpxFetcher:
         return min(max(seconds, 0.0), MAX_RETRY_AFTER)
 
 
-def _load_trust(ca_file: str | None) -> ssl.SSLContext:
+async def _trust(ca_file: str | None) -> ssl.SSLContext:
+    """Return the authorities to trust: those of the system, or of ``ca_file`` alone as it is on disk now.
+
+    Raises:
+        SourceError, ssl.SSLError: a CA file that cannot be read or holds no certificate.
+    """
+    # 30 ms for the system's bundle, during which OpenSSL lets go of the interpreter lock.
+    return await asyncio.to_thread(_load_trust, ca_file, signature(ca_file) if ca_file else None)
+
+
+@lru_cache(maxsize=MAX_TRUSTS)
+def _load_trust(ca_file: str | None, _state: object) -> ssl.SSLContext:
+    """Load once for each state of the file; issuers share it, since the system's authorities take 1.5 MB."""
     if ca_file is not None:
         bundle = read_bounded(ca_file, MAX_CA).decode("ascii", "replace")
         if not bundle:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import trustme
+import uvloop
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -31,7 +32,7 @@ def server() -> Iterator[MisbehavingServer]:
 
 
 def get(url: str, *, ca_file: str | None = None, max_bytes: int = LIMIT, timeout: float = 5.0, fetcher: Fetcher | None = None) -> Fetched:
-    return asyncio.run((fetcher or HttpxFetcher(HandClock())).get(url, ca_file=ca_file, max_bytes=max_bytes, timeout=timeout))
+    return uvloop.run((fetcher or HttpxFetcher(HandClock())).get(url, ca_file=ca_file, max_bytes=max_bytes, timeout=timeout))
 
 
 def refusal(url: str, **options: object) -> FetchError:
@@ -226,7 +227,7 @@ def test_cancellation_passes_through(server: MisbehavingServer) -> None:
         with pytest.raises(asyncio.CancelledError):
             await task
 
-    asyncio.run(cancelled())
+    uvloop.run(cancelled())
 
 
 # --- TLS ----------------------------------------------------------------------------------------------------

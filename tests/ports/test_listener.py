@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
+import uvloop
 
 from sidecar.adapters import http as module
 from sidecar.adapters.http import HttpListener
@@ -36,7 +37,7 @@ def run(body: Callable[[HttpListener], Awaitable[None]], app: object = None, **o
         async with listening(app or telemetry(), **options) as listener:
             await body(listener)
 
-    asyncio.run(live())
+    uvloop.run(live())
 
 
 async def ask(port: int, request: bytes) -> bytes:
@@ -172,7 +173,7 @@ def test_ipv6() -> None:
         writer.close()
         await listener.close()
 
-    asyncio.run(live())
+    uvloop.run(live())
 
 
 def test_closing_ends_idle_connections_and_frees_the_port() -> None:
@@ -189,4 +190,4 @@ def test_closing_ends_idle_connections_and_frees_the_port() -> None:
         again = HttpListener(telemetry(), f"127.0.0.1:{port}", "telemetry")
         await again.close()
 
-    asyncio.run(live())
+    uvloop.run(live())
