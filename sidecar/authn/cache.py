@@ -50,17 +50,19 @@ class TokenCache:
 
     def verified(self, key: bytes, issuers: dict[str, Issuer], rbac: object, now: Instant) -> CachedToken | None:
         """Return the entry if everything that it hinges on still stands: issuer, key, grants, time."""
-        entry = self._verified.get(key)
-        if entry is None:
+        try:
+            entry = self._verified[key]
+        except KeyError:
             self._counts["tokens", "miss"] += 1
             return None
         issuer = entry.issuer
-        keys = issuer.usable_keys(now)
+        held = issuer.table.held
         if (
-            keys is not None
-            and entry.rbac is rbac
+            entry.rbac is rbac
             and issuers.get(issuer.name) is issuer
-            and entry.thumbprint in keys.thumbprints
+            and held is not None
+            and now.mono - held.fetched_at <= issuer.stale_max
+            and entry.thumbprint in held.keys.thumbprints
             and entry.starts <= now.wall + issuer.clock_skew
             and now.wall < entry.principal.until
         ):

@@ -40,6 +40,9 @@ class Path(NamedTuple):
     features: frozenset[str]
 
 
+_new_path = tuple.__new__  # twice as fast as the class itself, which is a Python function
+
+
 class Refused(NamedTuple):
     """Why host or path have no single meaning; ``detail`` is for the record."""
 
@@ -57,9 +60,9 @@ def canonical_path(raw: str) -> Path | Refused:
     if len(path) > MAX_PATH:
         return Refused("path longer than 8 KiB")
     if _PLAIN.fullmatch(path) is not None:
-        if path[-1] == "/":
-            return Path(tuple(path[1:-1].split("/")), True, NO_FEATURES)
-        return Path(tuple(path[1:].split("/")), False, NO_FEATURES)
+        trailing = path[-1] == "/"
+        segments = path[1:-1].split("/") if trailing else path[1:].split("/")
+        return _new_path(Path, (tuple(segments), trailing, NO_FEATURES))
     if path == "/":
         return Path((), False, NO_FEATURES)
     return _careful_path(path)

@@ -88,7 +88,9 @@ class Engine:
 
 def _locate(request: CheckInput, snapshot: Snapshot) -> tuple[Route, bool] | Deny:
     """Host, path, method → the route, and whether this is a preflight that it answers."""
-    host = canonical_host(request.host)
+    host: str | None = request.host
+    if not snapshot.routes.names_host(request.host):
+        host = canonical_host(request.host)
     if host is None:
         return Deny(Reason.AMBIGUOUS_HOST, detail="neither a DNS name nor an address")
     path = canonical_path(request.path)

@@ -131,6 +131,10 @@ class RouteTable(Generic[T]):
         self._odd = self._fold or self._strict
         self.warnings: tuple[tuple[str, str], ...] = ()
 
+    def names_host(self, host: str) -> bool:
+        """Tell whether a route names this very text as a host: then it is canonical as it stands."""
+        return host in self._exact
+
     def find(self, host: str, path: Path) -> Leaf[T] | None:
         """Return the routes at the one place where host and path lead, or None."""
         node = self._exact.get(host) or self._by_suffix(host) or self._any

@@ -18,6 +18,7 @@ MAX_HEADERS = 1000
 MAX_HEADER_BYTES = 256 * 1024
 
 _parse = CheckRequest.FromString
+_new_input = tuple.__new__  # twice as fast as the class itself, which is a Python function
 
 
 class MapHeaders:
@@ -136,15 +137,10 @@ def decode(payload: bytes) -> CheckInput:
         count = len(headers.names())
     if count > MAX_HEADERS or (len(payload) > MAX_HEADER_BYTES and _header_bytes(headers) > MAX_HEADER_BYTES):
         raise MalformedRequest("more than 1,000 headers, or 256 KiB of them")
-    return CheckInput(
-        http.method,
-        http.host,
-        http.path,
-        headers,
-        http.id,
-        attributes.source.address.socket_address.address,
-        attributes.context_extensions,
-        Details(attributes),
+    source_ip = attributes.source.address.socket_address.address
+    return _new_input(
+        CheckInput,
+        (http.method, http.host, http.path, headers, http.id, source_ip, attributes.context_extensions, Details(attributes)),
     )
 
 

@@ -7,15 +7,13 @@ error would let ``failure_mode_allow`` decide, and an empty CheckResponse would 
 
 import logging
 import traceback
-from collections.abc import Generator
 from pathlib import PurePath
 
 from sidecar.engine.check import Engine
 from sidecar.engine.denials import answer
 from sidecar.engine.ids import DecisionIds
 from sidecar.engine.snapshot import Current, Snapshot
-from sidecar.model.ask import Ask
-from sidecar.model.decision import Allow, Decision, Deny
+from sidecar.model.decision import Allow, Deny
 from sidecar.model.errors import MalformedRequest
 from sidecar.model.instant import Instant
 from sidecar.model.meter import Meter
@@ -52,63 +50,59 @@ class CheckService:
             return self.refuse(Reason.NOT_READY, "no configuration yet")
         now = self._clock.now()
         budget = snapshot.settings.server.check_deadline
-        begun = Begun(None, snapshot, now, now.mono + (budget if time_left is None or time_left > budget else time_left))
+        deadline = now.mono + (budget if time_left is None or time_left > budget else time_left)
+        request = None
         try:
-            begun.request = decode(payload)
+            request = decode(payload)
+            generator = self._engine.check(request, snapshot, now)
+            ask = generator.send(None)
+        except StopIteration as done:
+            return self._conclude(done.value, request, snapshot, now, deadline)
         except MalformedRequest as fault:
-            return self._conclude(Deny(Reason.MALFORMED_REQUEST, detail=str(fault)), begun)
+            return self._conclude(Deny(Reason.MALFORMED_REQUEST, detail=str(fault)), request, snapshot, now, deadline)
         except Exception as error:  # noqa: BLE001 - the boundary
-            return self._fault(error, begun)
-        return self._advance(self._engine.check(begun.request, snapshot, now), None, begun)
+            return self._conclude(_fault(error), request, snapshot, now, deadline)
+        return Pending(generator, ask, deadline, Begun(request, snapshot, now))
 
     def resume(self, pending: Pending, answer_: object) -> bytes | Pending:
         """Go on with the answer to ``pending.ask``."""
-        begun = pending.state
-        assert isinstance(begun, Begun)
-        return self._advance(pending.generator, answer_, begun)
+        try:
+            pending.ask = pending.generator.send(answer_)
+        except StopIteration as done:
+            return self._end(pending, done.value)
+        except Exception as error:  # noqa: BLE001 - the boundary
+            return self._end(pending, _fault(error))
+        return pending
 
     def fail(self, pending: Pending, reason: Reason) -> bytes:
         """Give up a check: its time is over, its caller is gone, or its ask could not be answered."""
-        begun = pending.state
-        assert isinstance(begun, Begun)
         try:
             pending.generator.close()
         except Exception as error:  # noqa: BLE001 - the boundary
-            return self._fault(error, begun)
-        return self._conclude(Deny(reason, detail=f"given up while waiting: {type(pending.ask).__name__}"), begun)
+            return self._end(pending, _fault(error))
+        return self._end(pending, Deny(reason, detail=f"given up while waiting: {type(pending.ask).__name__}"))
 
     def refuse(self, reason: Reason, detail: str) -> bytes:
         """Deny a check unread."""
-        now = self._clock.now()
-        return self._conclude(Deny(reason, detail=detail), Begun(None, self._current.snapshot, now, float("inf")))
+        return self._conclude(Deny(reason, detail=detail), None, self._current.snapshot, self._clock.now(), float("inf"))
 
-    def _advance(self, generator: Generator[Ask, object, Decision], answer_: object, begun: "Begun") -> bytes | Pending:
-        try:
-            ask = generator.send(answer_)
-        except StopIteration as done:
-            return self._conclude(done.value, begun)
-        except Exception as error:  # noqa: BLE001 - the boundary
-            return self._fault(error, begun)
-        return Pending(generator, ask, begun.deadline, begun)
+    def _end(self, pending: Pending, decision: object) -> bytes:
+        begun = pending.state
+        assert isinstance(begun, Begun)
+        return self._conclude(decision, begun.request, begun.snapshot, begun.now, pending.deadline)
 
-    def _fault(self, error: Exception, begun: "Begun") -> bytes:
-        """The one road of every surprise: logged with its place, counted, denied."""
-        _log.error("a check failed: %s", place_of(error))
-        return self._conclude(Deny(Reason.INTERNAL_ERROR), begun)
-
-    def _conclude(self, decision: Decision, begun: "Begun") -> bytes:
+    def _conclude(self, decision: object, request: CheckInput | None, snapshot: Snapshot | None, now: Instant, deadline: float) -> bytes:
         """Count, record, encode. What is not a decision, or an allow that comes too late, is a denial."""
         try:
-            return self._finish(decision, begun)
+            return self._finish(decision, request, snapshot, now, deadline)
         except Exception as error:  # noqa: BLE001 - the boundary
             _log.error("an answer could not be made: %s", place_of(error))
             return _LAST_RESORT
 
-    def _finish(self, decision: object, begun: "Begun") -> bytes:
+    def _finish(self, decision: object, request: CheckInput | None, snapshot: Snapshot | None, now: Instant, deadline: float) -> bytes:
         ended = self._clock.mono()
-        snapshot, now = begun.snapshot, begun.now
         if isinstance(decision, Allow):
-            if ended > begun.deadline:
+            if ended > deadline:
                 decision = Deny(Reason.DEADLINE_EXCEEDED, decision.rule, route=decision.route, detail="decided too late")
         elif not isinstance(decision, Deny):
             decision = Deny(Reason.INTERNAL_ERROR, detail="the engine gave no decision")
@@ -116,13 +110,13 @@ class CheckService:
         duration = ended - now.mono
         meter = self._meter
         meter.count(decision, duration)
-        if not self._sink.emit(decision, begun.request, decision_id, now.wall, duration, "" if snapshot is None else snapshot.revision):
+        if not self._sink.emit(decision, request, decision_id, now.wall, duration, "" if snapshot is None else snapshot.revision):
             meter.records_dropped += 1
         if snapshot is not self._encoder_of:
             self._new_encoder(snapshot)
         if isinstance(decision, Allow):
             return self._encoder.allow(decision, decision_id)
-        return self._encoder.deny(decision, answer(decision, begun.request, decision_id), begun.request, decision_id)
+        return self._encoder.deny(decision, answer(decision, request, decision_id), request, decision_id)
 
     def _new_encoder(self, snapshot: Snapshot | None) -> None:
         self._encoder_of = snapshot
@@ -133,6 +127,12 @@ class CheckService:
             self._encoder = Encoder(settings.dynamic_metadata, snapshot.revision, unsafe_error=settings.server.unsafe_error)
 
 
+def _fault(error: Exception) -> Deny:
+    """The one road of every surprise: logged with its place, counted, denied."""
+    _log.error("a check failed: %s", place_of(error))
+    return Deny(Reason.INTERNAL_ERROR)
+
+
 def place_of(error: Exception) -> str:
     """Name an exception by type and place; its text could hold what it choked on, a credential for one (rule 22)."""
     frames = traceback.extract_tb(error.__traceback__)[-4:]
@@ -140,13 +140,12 @@ def place_of(error: Exception) -> str:
 
 
 class Begun:
-    """What a check hinges on from its beginning to its end, however often it waits."""
+    """What a check that waits was begun with."""
 
-    __slots__ = ("deadline", "now", "request", "snapshot")
+    __slots__ = ("now", "request", "snapshot")
 
-    def __init__(self, request: CheckInput | None, snapshot: Snapshot | None, now: Instant, deadline: float) -> None:
-        """``deadline`` in monotonic seconds; ``request`` is None until it is decoded."""
+    def __init__(self, request: CheckInput, snapshot: Snapshot, now: Instant) -> None:
+        """Keep what the answer is made from."""
         self.request = request
         self.snapshot = snapshot
         self.now = now
-        self.deadline = deadline

@@ -7,7 +7,7 @@ from typing import Any
 from sidecar.authn.api_key import digest_of
 from sidecar.authn.key_file import build_table
 from sidecar.authn.key_source import load_keys
-from sidecar.authn.keytable import KeyTable
+from sidecar.authn.keytable import ALWAYS, KeyTable
 from sidecar.config.files import ConfigFiles
 from sidecar.config.load import load
 from sidecar.engine.check import Engine
@@ -128,7 +128,7 @@ class World:
         tables: dict[str, KeyTable] = {}
         for name, issuer in settings.issuers.items():
             tables[name] = self.tables.keys.get(name) or KeyTable()
-            load_keys(issuer, tables[name], issuer.keys.document.encode())
+            tables[name].replace(load_keys(issuer, issuer.keys.document.encode()), ALWAYS)
         stores = {name: self.tables.api_keys.get(name) or ApiKeyTableRef() for name in settings.api_keys}
         self.tables = LiveTables(keys=tables, api_keys=stores)
         if keys is not None:
