@@ -31,8 +31,20 @@ _STRING = re.compile(rb'"(?:[^"\\]|\\.?)*+(?:"|\Z)', re.DOTALL)
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 
+class UnverifiedJws(NamedTuple):
+    """A well-formed compact JWS. ``signing_input`` is what the signature covers; the header's fields are checked."""
+
+    header: dict[str, JsonValue]
+    payload: bytes
+    signing_input: bytes
+    signature: bytes
+
+    def __repr__(self) -> str:
+        return "UnverifiedJws(hidden)"
+
+
 class UnverifiedToken(NamedTuple):
-    """A well-formed token of which nothing is verified. ``signing_input`` is what the signature covers."""
+    """A well-formed token of which nothing is verified; ``claims["iss"]`` is a string."""
 
     header: dict[str, JsonValue]
     claims: dict[str, JsonValue]
@@ -53,6 +65,23 @@ def jwt_shaped(raw: str) -> bool:
 
 def parse_token(raw: str, max_size: int) -> UnverifiedToken | Rejected:
     """Read ``raw`` as a signed JWT in compact form, of at most ``max_size`` characters."""
+    jws = parse_jws(raw, max_size)
+    if isinstance(jws, Rejected):
+        return jws
+    header, payload, signing_input, signature = jws
+    try:
+        claims = strict_json_object(payload)
+    except ValueError as error:
+        return _bad(f"payload: {error}")
+    if type(claims.get("iss")) is not str:
+        # Whoever reads on looks the issuer up by it.
+        return _bad("payload: iss is missing or not a string")
+    # The types of the three were checked by _fault_of_header.
+    return UnverifiedToken(header, claims, signing_input, signature, header["alg"], header.get("kid"), header.get("typ"))  # type: ignore[arg-type]
+
+
+def parse_jws(raw: str, max_size: int) -> UnverifiedJws | Rejected:
+    """Read ``raw`` as a compact JWS (RFC 7515 §7.1) of any payload but an empty one."""
     if len(raw) > max_size:
         return _bad(f"longer than {max_size} bytes")
     dots = raw.count(".")
@@ -73,24 +102,7 @@ def parse_token(raw: str, max_size: int) -> UnverifiedToken | Rejected:
     except ValueError as error:
         return _bad(f"header: {error}")
     fault = _fault_of_header(fields)
-    if fault:
-        return _bad(f"header: {fault}")
-    try:
-        claims = strict_json_object(payload)
-    except ValueError as error:
-        return _bad(f"payload: {error}")
-    if type(claims.get("iss")) is not str:
-        # Whoever reads on looks the issuer up by it.
-        return _bad("payload: iss is missing or not a string")
-    return UnverifiedToken(
-        fields,
-        claims,
-        text[: len(head) + 1 + len(body)],
-        signature,
-        fields["alg"],  # type: ignore[arg-type]  # the three were checked by _fault_of_header
-        fields.get("kid"),  # type: ignore[arg-type]
-        fields.get("typ"),  # type: ignore[arg-type]
-    )
+    return _bad(f"header: {fault}") if fault else UnverifiedJws(fields, payload, text[: len(head) + 1 + len(body)], signature)
 
 
 def _bad(detail: str) -> Rejected:

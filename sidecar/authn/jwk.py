@@ -13,6 +13,7 @@ from sidecar.model.principal import JsonValue
 
 from .algorithms import CURVES, Check, canonical_algorithm, ec_checks, ed25519_checks, rsa_checks
 from .jose import MAX_KID, decode_base64url
+from .roca import has_roca_fingerprint
 
 MIN_RSA_BITS = 2048
 MAX_RSA_BITS = 8192
@@ -117,6 +118,8 @@ def _rsa(jwk: Jwk) -> tuple[bytes, Mapping[str, Check]]:
         raise BadKey("RSA modulus is even")
     if exponent != RSA_EXPONENT:
         raise BadKey(f"RSA exponent is not {RSA_EXPONENT}")
+    if has_roca_fingerprint(modulus):
+        raise BadKey("RSA modulus of a generator whose keys can be factored (ROCA)")
     return thumbprint(jwk, "e", "kty", "n"), rsa_checks(RSAPublicNumbers(exponent, modulus).public_key())
 
 
