@@ -244,6 +244,7 @@ def _environment() -> dict[str, str]:
     needed = {name: value for name, value in os.environ.items() if name in _PASSED or name.startswith(("PYTHON", "LC_"))}
     root = str(Path(sidecar.__file__).parent.parent)
     rest = needed.get("PYTHONPATH")
+    needed["PYDANTIC_DISABLE_PLUGINS"] = "__all__"  # whatever else is installed has no part in this
     return {**needed, "PYTHONPATH": f"{root}{os.pathsep}{rest}" if rest else root}
 
 

@@ -1,6 +1,7 @@
 """Valid configurations become exactly these settings."""
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -226,6 +227,23 @@ def test_a_broken_key_file_is_an_error(tmp_path: Path) -> None:
         load_files({"s.yaml": text}, str(tmp_path), with_files=True)
     assert "keys.yaml:2: keys[0].digest" in str(caught.value)
     assert "horse" not in str(caught.value)
+
+
+def test_twenty_thousand_lines() -> None:
+    """Fault 27: bounded work; about half a second of CPU where nothing else runs."""
+    route = """
+  r{n}:
+    hosts: [api{h}.example.com]
+    methods: [GET]
+    paths: ["/r{n}/{{id}}"]
+    authenticate: [corp]
+    require: {{permission: "r{n}:read"}}"""
+    issuer = "issuers: {corp: {issuer: https://a.example, audiences: [x], keys: {discovery: true}}}"
+    text = f"version: 1\n{issuer}\nroutes:" + "".join(route.format(n=n, h=n % 10) for n in range(3_400))
+    assert text.count("\n") > 20_000
+    started = time.process_time()
+    assert len(make_settings(text=text).routes) == 3_400
+    assert time.process_time() - started < 10
 
 
 def test_base_has_no_warnings() -> None:
