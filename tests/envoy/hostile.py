@@ -1,6 +1,7 @@
 """Hostile inputs: tokens that must be refused, and paths that must not be guessed about."""
 
 import json
+import time
 from collections.abc import Callable
 
 from tests.servers.issuer import IssuerSimulator, SigningKey, b64, compact, tampered
@@ -18,7 +19,7 @@ def _with_member_twice(issuer: IssuerSimulator) -> str:
 
 
 TOKENS: dict[str, Callable[[IssuerSimulator], str]] = {
-    "expired": lambda issuer: issuer.token(lifetime=-120, iat=1_700_000_000),
+    "expired": lambda issuer: issuer.token(iat=int(time.time()) - 720, lifetime=-120),
     "not yet valid": lambda issuer: issuer.token(nbf=4_000_000_000),
     "issued in the future": lambda issuer: issuer.token(iat=4_000_000_000),
     "other audience": lambda issuer: issuer.token(aud="https://other.example.com"),
