@@ -58,6 +58,8 @@ class Core:
     watcher: "FileWatcher"
     issuers: IssuerSources
     stores: StoreSources
+    front: Front | None = None
+    """None until the listener is opened."""
 
     @property
     def snapshot(self) -> Snapshot:
@@ -85,6 +87,8 @@ class Core:
         await self.issuers.commit(issuers)
         self.stores.commit(stores)
         self.current.snapshot = snapshot
+        if self.front is not None:
+            self.front.apply(settings.server)
         for name in old.keys() - groups.keys():
             self.watcher.forget(name)
         for name, paths in groups.items():

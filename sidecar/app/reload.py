@@ -142,16 +142,17 @@ class Reloader(Generic[C]):
     async def _reload(self) -> None:
         before = self.last
         self.reloads += 1
+        problems: tuple[Problem, ...] = (Problem(Where(self._config, 0, ""), "the reload did not finish: an internal error, see the log"),)
+        revision = before.revision
         try:
             revision = await self._replace()
+            problems = ()
         except ConfigError as error:
-            self._failed(error.problems)
+            problems = error.problems
         except (SidecarError, OSError) as error:
-            self._failed((Problem(Where(self._config, 0, ""), str(error)),))
-        else:
-            self.last = Outcome(self._clock.now().wall, revision)
-            if revision != before.revision or not before.ok:
-                log.info("configuration reloaded", extra={"revision": revision})
+            problems = (Problem(Where(self._config, 0, ""), str(error)),)
+        finally:  # whatever else is raised goes to the supervisor, and must not look like a success
+            self._ended(Outcome(self._clock.now().wall, revision, problems))
 
     async def _replace(self) -> str:
         self.stage = Stage.VALIDATING
@@ -163,10 +164,12 @@ class Reloader(Generic[C]):
         await self._steps.install(candidate)
         return candidate.revision
 
-    def _failed(self, problems: tuple[Problem, ...]) -> None:
-        told, self.last = self.last.problems, Outcome(self._clock.now().wall, self.last.revision, problems)
-        for problem in problems if problems != told else ():
-            log.error("configuration not reloaded, the last good one stays: %s", problem, extra={"revision": self.last.revision})
+    def _ended(self, outcome: Outcome) -> None:
+        before, self.last = self.last, outcome
+        if outcome.ok and (outcome.revision != before.revision or not before.ok):
+            log.info("configuration reloaded", extra={"revision": outcome.revision})
+        for problem in outcome.problems if outcome.problems != before.problems else ():
+            log.error("configuration not reloaded, the last good one stays: %s", problem, extra={"revision": outcome.revision})
 
 
 RESTART_SENTENCE = "needs a restart: a running sidecar does not change it"
@@ -176,12 +179,8 @@ def restart_only(running: Settings, new: Settings) -> tuple[Problem, ...]:
     """What differs although it is fixed while the process lives (docs/reference/configuration.md)."""
     fixed = (
         ("server.listen", running.server.listen, new.server.listen),
-        ("server.socket_mode", running.server.socket_mode, new.server.socket_mode),
         ("server.transport", running.server.transport, new.server.transport),
         ("server.tls", running.server.tls, new.server.tls),
-        ("server.allowed_peers", running.server.allowed_peers, new.server.allowed_peers),
-        ("server.max_in_flight", running.server.max_in_flight, new.server.max_in_flight),
-        ("server.max_check_size", running.server.max_check_size, new.server.max_check_size),
         ("telemetry.listen", running.telemetry.listen, new.telemetry.listen),
         ("admin.listen", running.admin.listen, new.admin.listen),
     )

@@ -44,6 +44,7 @@ async def open_listeners(core: Core, reloader: "Reloader[Validated]", logs: "Log
     readiness = Readiness(core.clock, core.issuers.states)
     faults: Counter[str] = Counter()
     front = await start_front(settings.server, service, core.answer, core.meter, core.clock)
+    core.front = front
     lag = LoopLag(core.clock)
     process = Process(
         core,

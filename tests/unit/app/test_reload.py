@@ -188,3 +188,39 @@ def test_a_change_during_validation_is_not_lost() -> None:
 
     during(plant, act)
     assert plant.installed == ["r2", "r3"]
+
+
+def test_a_surprise_does_not_look_like_a_success() -> None:
+    plant = Plant([Candidate("new", "r2")], install_error=RuntimeError("boom"))
+
+    async def scenario() -> Reloader[Candidate]:
+        reloader = plant.reloader()
+        reloader.changed((CONFIG,))
+        with pytest.raises(RuntimeError):
+            await reloader.run()
+        return reloader
+
+    assert not asyncio.run(scenario()).last.ok
+
+
+def test_a_failure_is_logged_once_however_often_it_is_tried(caplog: pytest.LogCaptureFixture) -> None:
+    plant = Plant([ConfigError((PROBLEM,)), ConfigError((PROBLEM,))])
+
+    async def act(reloader: Reloader[Candidate]) -> None:
+        await once(CONFIG)(reloader)
+        await once(CONFIG)(reloader)
+
+    during(plant, act)
+    assert plant.validated == 2
+    assert caplog.text.count("unknown key") == 1
+
+
+def test_after_a_failure_it_tries_again_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sidecar.app.reload.RETRY", 0.02)
+    plant = Plant([ConfigError((PROBLEM,)), Candidate("new", "r2")])
+
+    async def act(reloader: Reloader[Candidate]) -> None:
+        reloader.changed((CONFIG,))
+        await until(lambda: plant.installed == ["r2"])
+
+    assert during(plant, act).last.ok
