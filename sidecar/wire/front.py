@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, Self, TypeVar
 
 from sidecar.model.ask import Verify
 from sidecar.model.errors import SidecarError
@@ -52,6 +52,12 @@ class Front(Protocol):
     def alive(self) -> bool:
         """Whether checks are still being decided; False after close, or when the deciding thread has died."""
 
+    def apply(self, settings: ServerSettings) -> None:
+        """Hold what comes from now on to the limits, allowed peers and socket mode of a new configuration.
+
+        What else it says of the listener needs a restart.
+        """
+
     async def drain(self, quiet: float = 0.2, *, until: float) -> bool:
         """Go on answering until no check has come for ``quiet`` seconds, at most until ``until`` (monotonic seconds).
 
@@ -60,6 +66,20 @@ class Front(Protocol):
 
     async def close(self) -> None:
         """Stop listening; the libraries remove a socket file. Replies given before are delivered."""
+
+
+class Limits(NamedTuple):
+    """What a reload can change about a running listener; replaced whole, by one reference."""
+
+    max_in_flight: int
+    max_check_size: int
+    allowed_peers: frozenset[bytes]
+    """SANs as grpc gives them; empty: not asked for."""
+
+    @classmethod
+    def of(cls, settings: ServerSettings) -> Self:
+        """Take them from the configuration."""
+        return cls(settings.max_in_flight, settings.max_check_size, frozenset(peer.encode() for peer in settings.allowed_peers))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,16 +96,16 @@ class FrontParts:
 class Desk:
     """Begins checks and runs their verifications. Never raises, whatever the service or a key object does."""
 
-    __slots__ = ("_checks", "_max_size")
+    __slots__ = ("_checks", "limits")
 
-    def __init__(self, checks: Checks, max_size: int) -> None:
-        """``max_size``: bytes, above which a CheckRequest is refused unread."""
+    def __init__(self, checks: Checks, limits: Limits) -> None:
+        """``limits.max_check_size``: bytes, above which a CheckRequest is refused unread."""
         self._checks = checks
-        self._max_size = max_size
+        self.limits = limits
 
     def open(self, payload: bytes, time_left: float | None) -> bytes | Pending:
         """Begin a check; ``time_left`` is the caller's own, in seconds."""
-        if len(payload) > self._max_size:
+        if len(payload) > self.limits.max_check_size:
             return self._checks.refuse(Reason.MALFORMED_REQUEST, TOO_LARGE)
         if time_left is not None and time_left < LEAST_TIME:
             return self._checks.refuse(Reason.OVERLOADED, TOO_LATE)

@@ -6,7 +6,7 @@ handler when its caller's deadline passes: what is awaited here ends the check o
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, Iterable
 from typing import TypeAlias
 
 import grpc
@@ -14,16 +14,15 @@ from grpc import aio
 
 from sidecar.model.ask import Verify
 from sidecar.model.reason import Reason
+from sidecar.model.settings import ServerSettings
 
-from .front import STOPPING, TOO_MANY, Desk, FrontParts, report, wait_quiet
+from .front import STOPPING, TOO_MANY, Desk, FrontParts, Limits, report, wait_quiet
 from .health import UNKNOWN_SERVICE, Health, Refusal
 from .listen import Target
 from .seam import Pending
 from .tls import server_credentials
 
 Context: TypeAlias = "aio.ServicerContext[bytes, bytes]"
-Unary: TypeAlias = Callable[[bytes, Context], Awaitable[bytes]]
-Stream: TypeAlias = Callable[[bytes, Context], AsyncGenerator[bytes, None]]
 
 CHECK_SERVICE = "envoy.service.auth.v3.Authorization"
 HEALTH_SERVICE = "grpc.health.v1.Health"
@@ -57,13 +56,12 @@ class GrpcioFront:
         """Bind ``target``. Raises RuntimeError when that cannot be done, StartError for unreadable certificates."""
         settings = parts.settings
         self.reason = reason
+        self._target = target
         self._checks = parts.checks
         self._answer = parts.answer
         self._meter = parts.meter
         self._clock = parts.clock
-        self._desk = Desk(parts.checks, settings.max_check_size)
-        self._max_in_flight = settings.max_in_flight
-        self._allowed = frozenset(peer.encode() for peer in settings.allowed_peers)
+        self._desk = Desk(parts.checks, Limits.of(settings))
         self._received = 0
         self._refusing = False
         self._closing = False
@@ -83,16 +81,14 @@ class GrpcioFront:
         await self._server.start()
 
     def _services(self) -> tuple[grpc.GenericRpcHandler, grpc.GenericRpcHandler]:
-        check: Unary = self._check
-        status: Unary = self._health_check
-        watch: Stream = self._health_watch
-        if self._allowed:
-            check, status, watch = self._allowed_only(check), self._allowed_only(status), self._allowed_stream(watch)
         return (
-            grpc.method_handlers_generic_handler(CHECK_SERVICE, {"Check": grpc.unary_unary_rpc_method_handler(check)}),
+            grpc.method_handlers_generic_handler(CHECK_SERVICE, {"Check": grpc.unary_unary_rpc_method_handler(self._check)}),
             grpc.method_handlers_generic_handler(
                 HEALTH_SERVICE,
-                {"Check": grpc.unary_unary_rpc_method_handler(status), "Watch": grpc.unary_stream_rpc_method_handler(watch)},
+                {
+                    "Check": grpc.unary_unary_rpc_method_handler(self._health_check),
+                    "Watch": grpc.unary_stream_rpc_method_handler(self._health_watch),
+                },
             ),
         )
 
@@ -100,8 +96,11 @@ class GrpcioFront:
 
     async def _check(self, payload: bytes, context: Context) -> bytes:
         """Flat on purpose: what memory answers costs one coroutine and no task."""
+        limits = self._desk.limits
+        if limits.allowed_peers:
+            await self._require_peer(context)
         self._received += 1
-        if self._meter.in_flight >= self._max_in_flight:
+        if self._meter.in_flight >= limits.max_in_flight:
             return self._checks.refuse(Reason.OVERLOADED, TOO_MANY)
         if self._refusing:
             return self._checks.refuse(Reason.NOT_READY, STOPPING)
@@ -143,12 +142,14 @@ class GrpcioFront:
     # --- health ---
 
     async def _health_check(self, payload: bytes, context: Context) -> bytes:
+        await self._require_peer(context)
         answer = self._health.check(payload)
         if isinstance(answer, Refusal):
             await context.abort(_CODES[answer.code], answer.message)
         return answer
 
     async def _health_watch(self, payload: bytes, context: Context) -> AsyncGenerator[bytes, None]:
+        await self._require_peer(context)
         known = self._health.watch(payload, self._watches)
         if isinstance(known, Refusal):
             await context.abort(_CODES[known.code], known.message)
@@ -176,28 +177,16 @@ class GrpcioFront:
 
     # --- peers ---
 
-    def _allowed_only(self, handler: Unary) -> Unary:
-        async def guarded(payload: bytes, context: Context) -> bytes:
-            await self._require_peer(context)
-            return await handler(payload, context)
-
-        return guarded
-
-    def _allowed_stream(self, handler: Stream) -> Stream:
-        async def guarded(payload: bytes, context: Context) -> AsyncGenerator[bytes, None]:
-            await self._require_peer(context)
-            async for message in handler(payload, context):
-                yield message
-
-        return guarded
-
     async def _require_peer(self, context: Context) -> None:
         """End the call unless the peer's verified certificate has one of ``allowed_peers`` among its SANs.
 
         Not a denial: who is not an allowed peer is not asked for as an enforcement point, and gets no decision.
         """
+        allowed = self._desk.limits.allowed_peers
+        if not allowed:
+            return
         names: Iterable[bytes] = context.auth_context().get("x509_subject_alternative_name", ())
-        if self._allowed.isdisjoint(names):
+        if allowed.isdisjoint(names):
             await context.abort(grpc.StatusCode.PERMISSION_DENIED, "peer not in server.allowed_peers")
 
     # --- life ---
@@ -207,6 +196,10 @@ class GrpcioFront:
 
     def alive(self) -> bool:  # noqa: D102 - Front
         return not self._closing
+
+    def apply(self, settings: ServerSettings) -> None:  # noqa: D102 - Front
+        self._desk.limits = Limits.of(settings)
+        self._target.change_mode(settings.socket_mode)
 
     async def drain(self, quiet: float = 0.2, *, until: float) -> bool:  # noqa: D102 - Front
         done = await wait_quiet(lambda: self._received, self.in_flight, self._clock, quiet, until)

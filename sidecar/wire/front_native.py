@@ -21,9 +21,10 @@ from pygrpc_native import EVENT_CANCEL, NativeGrpcFront
 
 from sidecar.model.ask import Verify
 from sidecar.model.reason import Reason
+from sidecar.model.settings import ServerSettings
 
 from .asks import LoopAsks
-from .front import CHECK_METHOD, STOPPING, TOO_MANY, Desk, FrontParts, wait_quiet
+from .front import CHECK_METHOD, STOPPING, TOO_MANY, Desk, FrontParts, Limits, wait_quiet
 from .health import CHECK_METHOD as HEALTH_CHECK_METHOD
 from .health import WATCH_METHOD as HEALTH_WATCH_METHOD
 from .health_native import NativeHealth
@@ -42,8 +43,8 @@ BATCH = 64
 """Checks decided before the first of them is answered: 3 to 6 µs a call cheaper than one by one, at most 0.7 ms later."""
 VERIFY_BATCH = 8
 """New tokens verified before the next calls are taken, so that they delay cached ones by about a millisecond."""
-AT_ONCE = 0.0001
-"""Seconds. Taking calls that already waited is quicker than this."""
+LONG_TURN = 0.001
+"""Seconds. Shorter turns than this count as none in the age of a call."""
 CLOSING_WAIT = 0.05
 
 _UNITS = {b"H": 3600.0, b"M": 60.0, b"S": 1.0, b"m": 1e-3, b"u": 1e-6, b"n": 1e-9}
@@ -67,12 +68,11 @@ class DecisionThread:
         """Set by the loop, for good: what is open and what still comes is denied ``not_ready``."""
         self._native = native
         self._checks = parts.checks
-        self._desk = Desk(parts.checks, parts.settings.max_check_size)
+        self._desk = Desk(parts.checks, Limits.of(parts.settings))
         self._asks = asks
         self._health = health
         self._meter = parts.meter
         self._mono = parts.clock.mono
-        self._max_in_flight = parts.settings.max_in_flight
         self._backlog: deque[Call] = deque()
         self._unverified: deque[tuple[int, Pending]] = deque()
         self._open: dict[int, Pending] = {}
@@ -90,27 +90,42 @@ class DecisionThread:
         """Wait until the thread has ended, which it does once the native front is closed."""
         self._thread.join(timeout=5.0)
 
+    def apply(self, limits: Limits) -> None:
+        """Go by these from now on; called by the loop."""
+        self._desk.limits = limits
+
     # --- the loop of the thread ---
 
     def _run(self) -> None:
-        receive, mono, backlog, unverified = self._native.recv_batch, self._mono, self._backlog, self._unverified
-        taken = before = mono()
-        # Not waiting with work at hand, a millisecond while the loop is asked, else as long as it takes.
-        while (events := receive(TAKE, 0 if backlog or unverified else 1 if self._open else None)) is not None:
-            now = mono()
-            if events:
-                # Had at once, calls may have come any time since the last take; after a wait, they have only just come.
-                self._take(events, taken if now - before < AT_ONCE else now)
-            if self.refusing:
-                self._refuse_rest()
-            if backlog:
-                self._decide(now)
-            if self._open:
-                self._collect()
-            if unverified:
-                self._verify()
-            taken, before = now, mono()
+        receive, mono = self._native.recv_batch, self._mono
+        taken = ended = mono()
+        while (events := receive(TAKE, patience := self._patience(ended - taken))) is not None:
+            # Had without waiting, calls may have come any time since the last take; else they have only just come.
+            since, taken = taken, mono()
+            self._turn(events, since if patience == 0 else taken, taken)
+            ended = mono()
         self._refuse_rest()
+
+    def _patience(self, busy: float) -> int | None:
+        """Milliseconds to wait for calls: none with work at hand, one while the loop is asked, else as long as it takes.
+
+        None, too, after a turn that kept calls waiting, so that those are told from calls that come now.
+        """
+        if busy > LONG_TURN or self._backlog or self._unverified:
+            return 0
+        return 1 if self._open else None
+
+    def _turn(self, events: list[Event], since: float, now: float) -> None:
+        if events:
+            self._take(events, since)
+        if self.refusing:
+            self._refuse_rest()
+        if self._backlog:
+            self._decide(now)
+        if self._open:
+            self._collect()
+        if self._unverified:
+            self._verify()
 
     def _take(self, events: list[Event], since: float) -> None:
         backlog, before = self._backlog, len(self._backlog)
@@ -124,7 +139,7 @@ class DecisionThread:
         new = len(backlog) - before
         self.received += new
         self._meter.in_flight += new
-        while self._meter.in_flight > self._max_in_flight and backlog:
+        while self._meter.in_flight > self._desk.limits.max_in_flight and backlog:
             self._reply(backlog.pop()[0], self._checks.refuse(Reason.OVERLOADED, TOO_MANY))
 
     def _decide(self, now: float) -> None:
@@ -201,6 +216,7 @@ class NativeFront:
     def __init__(self, target: Target, parts: FrontParts, *, reason: str) -> None:
         """Bind ``target``, on the loop that will answer asks. Raises OSError when that cannot be done."""
         self.reason = reason
+        self._target = target
         self._native = NativeGrpcFront(target.bindable(), METHODS, client_key_metadata="grpc-timeout")
         self.address = target.bound(self._native.bound_port)
         self._health = NativeHealth(self._native)
@@ -222,6 +238,10 @@ class NativeFront:
 
     def alive(self) -> bool:  # noqa: D102 - Front
         return self._thread.alive()
+
+    def apply(self, settings: ServerSettings) -> None:  # noqa: D102 - Front
+        self._thread.apply(Limits.of(settings))
+        self._target.change_mode(settings.socket_mode)
 
     async def drain(self, quiet: float = 0.2, *, until: float) -> bool:  # noqa: D102 - Front
         done = await wait_quiet(lambda: self._thread.received, self.in_flight, self._clock, quiet, until)

@@ -1,6 +1,7 @@
 """Where the check listener listens: ``host:port`` or a Unix socket, and the care that a socket file needs."""
 
 import contextlib
+import logging
 import os
 import socket
 import stat
@@ -14,6 +15,7 @@ from .front import StartError
 
 UNIX = "unix:"
 MAX_PORT = 65535
+_log = logging.getLogger(__name__)
 
 
 class Target(NamedTuple):
@@ -32,6 +34,14 @@ class Target(NamedTuple):
     def bound(self, port: int) -> str:
         """Return what an operator would write, with the port that was bound in place of 0."""
         return f"unix://{self.path}" if self.path else self._replace(port=port).bindable()
+
+    def change_mode(self, mode: int) -> None:
+        """Give a socket's file another mode; log it when that cannot be done (the file may be gone)."""
+        if self.path:
+            try:
+                Path(self.path).chmod(mode)
+            except OSError as error:
+                _log.warning("server.socket_mode: %s: %s", self.path, error.strerror)
 
     def shared(self) -> bool:
         """Whether others than this machine's (or pod's) processes can reach it."""

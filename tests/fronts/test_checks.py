@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import threading
 import time
+from dataclasses import replace
 
 import grpc
 import pytest
@@ -83,7 +84,7 @@ async def test_the_callers_deadline_is_told_and_ends_an_ask(start: Start, monkey
         assert 1.0 < left < 2.1  # grpc clients round up
         assert none is None
         with contextlib.suppress(grpc.aio.AioRpcError):  # who gives up first, the caller or we, is a race
-            assert await client.check(b"ask:never", timeout=0.05) == b"failed:deadline_exceeded"
+            assert await client.check(b"ask:never", timeout=0.4) == b"failed:deadline_exceeded"
         await eventually(lambda: server.checks.failed == [(b"ask:never", Reason.DEADLINE_EXCEEDED)])
         await server.settled()
 
@@ -121,6 +122,20 @@ async def test_above_max_in_flight_checks_are_refused_at_once(start: Start):
         assert await asyncio.gather(*held) == [b"done:ask:gate"] * 3
         await server.settled()
         assert await client.check(b"again") == b"done:again"
+
+
+async def test_new_limits_hold_from_the_next_check_on(start: Start):
+    async with start() as server, connect(server.front.address) as client:
+        server.loop.gates = {"gate": asyncio.Event()}
+        held = client.check(b"ask:gate", timeout=5)
+        await eventually(lambda: server.loop.asked == ["gate"])
+        server.front.apply(replace(server.settings, max_in_flight=1, max_check_size=4))
+        assert await client.check(b"one") == b"refused:overloaded"
+        server.loop.gates["gate"].set()
+        assert await held == b"done:ask:gate"
+        await server.settled()
+        assert await client.check(b"four") == b"done:four"
+        assert await client.check(b"fives") == b"refused:malformed_request"
 
 
 async def test_a_check_whose_time_is_up_is_not_begun(start: Start):

@@ -62,6 +62,14 @@ class TestSocketFile:
         finally:
             os.umask(before)
 
+    async def test_its_mode_can_be_changed(self, settings, socket_path: Path, caplog: pytest.LogCaptureFixture):
+        async with serving(settings) as server:
+            server.front.apply(replace(settings, socket_mode=0o600))
+            assert stat.S_IMODE(socket_path.stat().st_mode) == 0o600
+            socket_path.unlink()
+            server.front.apply(settings)
+            assert "socket_mode" in caplog.text
+
     async def test_it_is_removed_at_the_end(self, settings, socket_path: Path):
         async with serving(settings):
             assert socket_path.exists()

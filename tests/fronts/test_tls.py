@@ -102,6 +102,17 @@ async def test_only_allowed_peers_are_answered(authority: Authority, name: str, 
         await server.settled()
 
 
+async def test_a_peer_no_longer_allowed_is_out_at_once(authority: Authority):
+    """Security rule 24: on its open connection, too."""
+    settings = authority.settings(client_ca=True)
+    async with serving(settings) as server, connect(server.front.address, authority.client("envoy")) as client:
+        assert await client.check(b"x", timeout=5) == b"done:x"
+        server.front.apply(replace(settings, allowed_peers=("other",)))
+        assert await code_of(client.check(b"x", timeout=5)) is grpc.StatusCode.PERMISSION_DENIED
+        server.front.apply(replace(settings, allowed_peers=("other", "envoy")))
+        assert await client.check(b"x", timeout=5) == b"done:x"
+
+
 async def test_allowed_peers_without_certificates_admit_nobody(authority: Authority):
     """The configuration forbids it; should it get here, it fails closed."""
     settings = authority.settings(client_ca=False, allowed=("envoy.edge",))

@@ -7,9 +7,11 @@ import pytest
 from sidecar.model.ask import Verify
 from sidecar.model.instant import Instant
 from sidecar.model.reason import Reason
-from sidecar.wire.front import Desk, wait_quiet
+from sidecar.wire.front import Desk, Limits, wait_quiet
 from sidecar.wire.front_native import timeout_seconds
 from sidecar.wire.seam import Pending
+
+LIMITS = Limits(max_in_flight=100, max_check_size=10, allowed_peers=frozenset())
 
 
 class Checks:
@@ -54,7 +56,7 @@ def pending(run) -> Pending:
 def test_refused_unread(payload: bytes, left: float | None, reason: Reason):
     """Security rule 30."""
     checks = Checks()
-    assert Desk(checks, 10).open(payload, left) == b"refused"
+    assert Desk(checks, LIMITS).open(payload, left) == b"refused"
     assert checks.calls[0][:2] == ("refuse", reason)
     assert checks.opened == []
 
@@ -62,7 +64,7 @@ def test_refused_unread(payload: bytes, left: float | None, reason: Reason):
 @pytest.mark.parametrize(("payload", "left"), [(b"x" * 10, None), (b"", 0.002), (b"x", 100.0)])
 def test_admitted(payload: bytes, left: float | None):
     checks = Checks()
-    assert Desk(checks, 10).open(payload, left) == b"ok"
+    assert Desk(checks, LIMITS).open(payload, left) == b"ok"
     assert checks.opened == [payload]
 
 
@@ -73,7 +75,7 @@ def test_whatever_raises_becomes_a_denial(caplog: pytest.LogCaptureFixture):
         raise ValueError("secret-token")
 
     checks = Checks()
-    desk = Desk(checks, 10)
+    desk = Desk(checks, LIMITS)
     one, two = pending(broken), pending(bool)
     assert desk.open(b"raise", None) == b"refused"
     assert desk.verify(one) == b"failed"
@@ -89,8 +91,8 @@ def test_whatever_raises_becomes_a_denial(caplog: pytest.LogCaptureFixture):
 
 
 def test_a_verification_goes_on_with_its_bool():
-    assert Desk(Checks(), 10).verify(pending(lambda: True)) == b"resumed:True"
-    assert Desk(Checks(), 10).verify(pending(lambda: False)) == b"resumed:False"
+    assert Desk(Checks(), LIMITS).verify(pending(lambda: True)) == b"resumed:True"
+    assert Desk(Checks(), LIMITS).verify(pending(lambda: False)) == b"resumed:False"
 
 
 class StepClock:
