@@ -61,7 +61,9 @@ def metrics_text(source: MetricsSource) -> Iterator[bytes]:
 
 def _lines(source: MetricsSource) -> Iterator[str]:
     yield from _decisions(source.meter)
-    yield from _durations(source.meter)
+    durations = {"allow": source.meter.allow_seconds, "deny": source.meter.deny_seconds}
+    yield from _histogram("check_duration_seconds", "Time from receiving a check to its answer.", "decision", durations)
+    yield from _histogram("phase_duration_seconds", "Time in a phase, of one check in 64.", "phase", source.meter.phases)
     caches = ((f'cache="{cache}",result="{result}"', count) for (cache, result), count in list(source.meter.caches.items()))
     yield from _family("cache_requests_total", "counter", "Cache lookups by result.", caches)
     yield from _family("cache_entries", "gauge", "Entries of a cache.", _by("cache", source.cache_entries()))
@@ -93,16 +95,15 @@ def _decisions(meter: Meter) -> Iterator[str]:
             yield f'sidecar_decisions_total{{{_VERDICTS[reason]},route="{route}"}} {count}'
 
 
-def _durations(meter: Meter) -> Iterator[str]:
-    """``check_duration_seconds``; the count is the sum of the same copy as the buckets, so they always agree."""
-    yield from _head("check_duration_seconds", "histogram", "Time from receiving a check to its answer.")
-    histograms: tuple[tuple[str, Histogram], ...] = (("allow", meter.allow_seconds), ("deny", meter.deny_seconds))
-    for decision, histogram in histograms:
+def _histogram(name: str, words: str, label: str, histograms: Mapping[str, Histogram]) -> Iterator[str]:
+    """One histogram per label value; the count is the sum of the same copy as the buckets, so they always agree."""
+    yield from _head(name, "histogram", words)
+    for value, histogram in histograms.items():
         cumulative = list(accumulate(list(histogram.counts)))
         for bound, count in zip([*map(str, BUCKETS), "+Inf"], cumulative, strict=True):
-            yield f'sidecar_check_duration_seconds_bucket{{decision="{decision}",le="{bound}"}} {count}'
-        yield f'sidecar_check_duration_seconds_sum{{decision="{decision}"}} {histogram.total}'
-        yield f'sidecar_check_duration_seconds_count{{decision="{decision}"}} {cumulative[-1]}'
+            yield f'sidecar_{name}_bucket{{{label}="{value}",le="{bound}"}} {count}'
+        yield f'sidecar_{name}_sum{{{label}="{value}"}} {histogram.total}'
+        yield f'sidecar_{name}_count{{{label}="{value}"}} {cumulative[-1]}'
 
 
 def _by(label: str, values: Mapping[str, float]) -> Iterator[tuple[str, float]]:

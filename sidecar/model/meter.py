@@ -55,7 +55,7 @@ class RouteRow:
 class Meter:
     """All counters of the deciding thread."""
 
-    __slots__ = ("allow_seconds", "caches", "deny_seconds", "in_flight", "no_route", "records_dropped", "rows")
+    __slots__ = ("allow_seconds", "caches", "deny_seconds", "in_flight", "no_route", "phases", "rows")
 
     def __init__(self) -> None:
         """Start empty."""
@@ -66,7 +66,8 @@ class Meter:
         self.caches: Counter[tuple[str, str]] = Counter()
         """(cache, result) → requests."""
         self.in_flight = 0
-        self.records_dropped = 0
+        self.phases = {phase: Histogram() for phase in ("decode", "decide", "answer")}
+        """Of a sample of the checks that memory answers."""
 
     def count(self, decision: Decision, seconds: float) -> None:
         """Count one decision under its route, which is one that a configuration names."""

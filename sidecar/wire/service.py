@@ -27,6 +27,8 @@ from .seam import Pending
 
 _log = logging.getLogger(__name__)
 _LAST_RESORT = last_resort()
+PHASE_SAMPLE = 64
+"""One check in this many has its phases timed: timing each would cost more than some phases do."""
 
 
 class CheckService:
@@ -42,6 +44,9 @@ class CheckService:
         self._ids = ids
         self._encoder = Encoder((), "", unsafe_error=False)
         self._encoder_of: Snapshot | None = None
+        self._until_sample = PHASE_SAMPLE
+        self._decoded_at = 0.0
+        """Monotonic seconds, of a check whose phases are timed; else 0."""
 
     def open(self, payload: bytes, time_left: float | None) -> bytes | Pending:
         """Begin a check; ``time_left``: seconds until Envoy gives up, or None."""
@@ -54,6 +59,9 @@ class CheckService:
         request = None
         try:
             request = decode(payload)
+            self._until_sample -= 1
+            if self._until_sample == 0:
+                self._decoded_at = self._clock.mono()
             generator = self._engine.check(request, snapshot, now)
             ask = generator.send(None)
         except StopIteration as done:
@@ -62,6 +70,7 @@ class CheckService:
             return self._conclude(Deny(Reason.MALFORMED_REQUEST, detail=str(fault)), request, snapshot, now, deadline)
         except Exception as error:  # noqa: BLE001 - the boundary
             return self._conclude(_fault(error), request, snapshot, now, deadline)
+        self._forget_sample()  # waiting is no phase of ours
         return Pending(generator, ask, deadline, Begun(request, snapshot, now))
 
     def resume(self, pending: Pending, answer_: object) -> bytes | Pending:
@@ -108,15 +117,29 @@ class CheckService:
             decision = Deny(Reason.INTERNAL_ERROR, detail="the engine gave no decision")
         decision_id = self._ids.next()
         duration = ended - now.mono
-        meter = self._meter
-        meter.count(decision, duration)
-        if not self._sink.emit(decision, request, decision_id, now.wall, duration, "" if snapshot is None else snapshot.revision):
-            meter.records_dropped += 1
+        self._meter.count(decision, duration)
+        self._sink.emit(decision, request, decision_id, now.wall, duration, "" if snapshot is None else snapshot.revision)
         if snapshot is not self._encoder_of:
             self._new_encoder(snapshot)
         if isinstance(decision, Allow):
-            return self._encoder.allow(decision, decision_id)
-        return self._encoder.deny(decision, answer(decision, request, decision_id), request, decision_id)
+            response = self._encoder.allow(decision, decision_id)
+        else:
+            response = self._encoder.deny(decision, answer(decision, request, decision_id), request, decision_id)
+        if self._decoded_at:
+            self._time_phases(now.mono, ended)
+        return response
+
+    def _time_phases(self, began: float, decided: float) -> None:
+        phases = self._meter.phases
+        phases["decode"].observe(self._decoded_at - began)
+        phases["decide"].observe(decided - self._decoded_at)
+        phases["answer"].observe(self._clock.mono() - decided)
+        self._forget_sample()
+
+    def _forget_sample(self) -> None:
+        if self._decoded_at:
+            self._decoded_at = 0.0
+            self._until_sample = PHASE_SAMPLE
 
     def _new_encoder(self, snapshot: Snapshot | None) -> None:
         self._encoder_of = snapshot

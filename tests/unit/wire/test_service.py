@@ -175,10 +175,15 @@ def test_malformed_messages_are_denied_counted_and_recorded(world: World, garbag
     assert world.sink.decisions[-1].reason is Reason.MALFORMED_REQUEST
 
 
-def test_dropped_records_are_counted_and_change_nothing(world: World) -> None:
+def test_dropped_records_change_nothing(world: World) -> None:
     world.sink.full = True
     assert allowed(world.answer(GOOD))
-    assert world.meter.records_dropped == 1
+
+
+def test_phases_of_a_sample_are_timed(world: World) -> None:
+    for _ in range(3 * 64 + 1):
+        world.answer(GOOD)
+    assert {phase: sum(times.counts) for phase, times in world.meter.phases.items()} == {"decode": 3, "decide": 3, "answer": 3}
 
 
 def test_denials_say_the_id_that_the_metadata_has(world: World) -> None:
