@@ -1,7 +1,6 @@
 """What is valid and still doubtful: warnings of ``sidecar validate`` and of the start-up log."""
 
 from collections.abc import Iterator, Mapping
-from itertools import combinations
 
 from sidecar.model.errors import Problem, Where
 from sidecar.model.key_entry import KeyEntry
@@ -98,16 +97,16 @@ def _lint_subjects(settings: Settings, place: Place) -> None:
     sources = {header.source for header in settings.identity_headers}
     if "subject" not in sources or sources & {"issuer", "authenticator"}:
         return
-    told: set[tuple[str, str]] = set()
+    told: set[frozenset[str]] = set()
     for route in settings.routes.values():
-        for pair in combinations(sorted(name for name in route.authenticate if name != "anonymous"), 2):
-            if pair not in told and not any(_has_template(settings, name) for name in pair):
-                told.add(pair)
-                place.warn(
-                    ("routes", route.name, "authenticate"),
-                    f"{pair[0]!r} and {pair[1]!r} can both produce the same subject, and the upstream cannot tell whose it is",
-                    "add the header x-user-issuer: issuer, or claims.subject_template",
-                )
+        names = [name for name in route.authenticate if name != "anonymous" and not _has_template(settings, name)]
+        if len(names) > 1 and frozenset(names) not in told:
+            told.add(frozenset(names))
+            place.warn(
+                ("routes", route.name, "authenticate"),
+                f"{' and '.join(repr(name) for name in names)} can produce the same subject, and the upstream cannot tell whose it is",
+                "add the header x-user-issuer: issuer, or claims.subject_template",
+            )
 
 
 def _has_template(settings: Settings, name: str) -> bool:

@@ -9,7 +9,7 @@ from sidecar.model.errors import ConfigError, Problem
 from sidecar.model.key_entry import KeyEntry
 from sidecar.model.settings import KeyStoreSettings, Settings
 
-from .convert.place import Place
+from .convert.place import MAX_PROBLEMS, Enough, Place
 from .convert.settings import to_settings
 from .files import ConfigFiles, read_bounded
 from .keyfile import KeyFileRead, read_key_file
@@ -26,7 +26,6 @@ from .words import problems_of
 from .yaml_reader import read_yaml
 
 MAX_KEY_FILE = 32 * 1024 * 1024
-MAX_PROBLEMS = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,20 +59,28 @@ def load(files: ConfigFiles, environment: Collection[str], *, with_files: bool =
     if problems:
         raise _invalid(problems)
     place = Place(document.mark, files.base)
-    settings = to_settings(model, document.value, place)
+    try:
+        settings = to_settings(model, document.value, place)
+        keys = _check(settings, files, place, environment if with_files else None)
+    except Enough:
+        raise _invalid(place.problems) from None
+    if place.problems:
+        raise _invalid(place.problems)
+    lint(settings, keys, place)
+    return Loaded(settings, tuple(place.warnings), {name: read.entries for name, read in keys.items()})
+
+
+def _check(settings: Settings, files: ConfigFiles, place: Place, environment: Collection[str] | None) -> dict[str, KeyFileRead]:
+    """Note everything that is wrong; return the key files, unless ``environment`` is None: then no file is looked at."""
     check_listeners(settings, place)
     check_authenticators(settings, place, is_directory=files.is_directory)
     check_rbac(settings, place)
     check_routes(settings, place)
     check_answers(settings, place)
-    keys: dict[str, KeyFileRead] = {}
-    if with_files:
-        check_files(settings, place, environment)
-        keys = {store.name: _read_keys(store, place) for store in settings.api_keys.values()}
-    if place.problems:
-        raise _invalid(place.problems)
-    lint(settings, keys, place)
-    return Loaded(settings, tuple(place.warnings), {name: read.entries for name, read in keys.items()})
+    if environment is None:
+        return {}
+    check_files(settings, place, environment)
+    return {store.name: _read_keys(store, place) for store in settings.api_keys.values()}
 
 
 def _read_keys(store: KeyStoreSettings, place: Place) -> KeyFileRead:

@@ -12,6 +12,7 @@ from .marks import KeyPath, Mark, Nothing, shown
 from .schema.base import OURS, UNBUILT
 from .suggest import did_you_mean
 
+MAX_ERRORS = 500
 _UNION_TAGS = frozenset({"map", "list"})
 
 _NEEDS = {
@@ -31,7 +32,7 @@ _NEEDS = {
 
 def problems_of(error: ValidationError, model: type[BaseModel], mark: Mark) -> list[Problem]:
     """Turn a validation error of ``model`` into problems in the order of the file."""
-    found = [_problem(details, model, mark) for details in error.errors(include_url=False)]
+    found = [_problem(details, model, mark) for details in error.errors(include_url=False)[:MAX_ERRORS]]
     return sorted({problem: None for problem in found if problem is not None}, key=lambda problem: problem.where.line)
 
 

@@ -8,6 +8,12 @@ from sidecar.config.schema.secrets import SecretRef as SecretModel
 from sidecar.model.errors import Problem
 from sidecar.model.settings import SecretRef
 
+MAX_PROBLEMS = 500
+
+
+class Enough(Exception):
+    """So many problems were noted that looking for more (and for suggestions) is not worth the time."""
+
 
 @dataclass(slots=True)
 class Place:
@@ -20,8 +26,10 @@ class Place:
     warnings: list[Problem] = field(default_factory=list)
 
     def wrong(self, path: KeyPath, message: str, hint: str = "") -> None:
-        """Note a problem."""
+        """Note a problem. Raises Enough after MAX_PROBLEMS."""
         self.problems.append(self.mark.problem(path, message, hint))
+        if len(self.problems) >= MAX_PROBLEMS:
+            raise Enough
 
     def warn(self, path: KeyPath, message: str, hint: str = "") -> None:
         """Note a doubt."""

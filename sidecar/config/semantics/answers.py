@@ -32,7 +32,7 @@ def check_answers(settings: Settings, place: Place) -> None:
             place.wrong(("identity_headers", header.name), "metadata comes from API keys, and there are none", "remove it")
     for name in sorted(settings.acknowledge):
         if not is_change_name(name):
-            hint = did_you_mean(name.partition(":")[0], known_changes()) or f"there are {', '.join(known_changes())}"
+            hint = _change_hint(name.partition(":")[0])
             place.wrong(("acknowledge",), f"{shown(name)!r} is not the name of a change", hint)
 
 
@@ -41,3 +41,8 @@ def _credential_headers(settings: Settings) -> dict[str, str]:
     read = [(name, issuer.credentials) for name, issuer in settings.issuers.items()]
     read += [(name, store.credentials) for name, store in settings.api_keys.items()]
     return {one.name: name for name, credentials in read for one in credentials if one.kind == "header"}
+
+
+def _change_hint(name: str) -> str:
+    whole = {known.partition(":")[0]: known for known in known_changes()}
+    return f"write {whole[name]}" if name in whole else did_you_mean(name, whole) or f"there are {', '.join(known_changes())}"

@@ -36,7 +36,10 @@ def test_defaults() -> None:
     assert (server.paths.trailing_slash, server.paths.case) == ("same", "sensitive")
     assert (found.telemetry.listen, found.admin.listen, found.admin.unsafe_public) == ("0.0.0.0:9193", "127.0.0.1:9192", False)
     assert found.dynamic_metadata == ("decision_id", "route", "reason")
-    assert (found.users, found.identity_headers, found.strip_headers, found.acknowledge) == ((), (), (), frozenset())
+    assert (found.users, found.strip_headers, found.acknowledge) == ((), (), frozenset())
+    usual = {"x-user-id": "subject", "x-user-email": "email", "x-user-roles": "roles", "x-user-permissions": "permissions"}
+    assert {header.name: header.source for header in found.identity_headers} == usual
+    assert make_settings(text="version: 1\nidentity_headers: {}").identity_headers == ()
 
 
 def test_defaults_of_an_issuer() -> None:
@@ -244,6 +247,18 @@ def test_twenty_thousand_lines() -> None:
     started = time.process_time()
     assert len(make_settings(text=text).routes) == 3_400
     assert time.process_time() - started < 10
+
+
+def test_thousands_of_mistakes() -> None:
+    """Security rule 30: neither the messages nor the time grow with them."""
+    roles = "".join(f"  role-{n}: {{inherits: [rule-{n}]}}\n" for n in range(2_000))
+    routes = "".join(f"  r{n}: {{path: [/x], authentcate: [a]}}\n" for n in range(2_000))
+    for text in (f"version: 1\nroles:\n{roles}", f"version: 1\nroutes:\n{routes}"):
+        started = time.process_time()
+        with pytest.raises(ConfigError) as caught:
+            make_settings(text=text)
+        assert len(caught.value.problems) == 500
+        assert time.process_time() - started < 30
 
 
 def test_base_has_no_warnings() -> None:
