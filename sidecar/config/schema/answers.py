@@ -1,6 +1,6 @@
 """What goes to the upstream and into Envoy's access log: ``identity_headers``, ``dynamic_metadata``."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -9,6 +9,13 @@ from .base import Section, bad, parsed
 SOURCES = ("subject", "email", "roles", "permissions", "scopes", "issuer", "authenticator", "key_id")
 DYNAMIC_METADATA = ("decision_id", "route", "reason", "rule", "subject", "revision")
 MAX_JOIN = 4
+USUAL_IDENTITY_HEADERS: Any = {
+    "x-user-id": "subject",
+    "x-user-email": "email",
+    "x-user-roles": "roles",
+    "x-user-permissions": "permissions",
+}
+"""The default: with no identity header at all, a client's own ``X-User-ID`` would reach the upstream."""
 
 
 def _source(text: str) -> str:

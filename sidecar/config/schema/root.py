@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from .answers import IdentityHeader, MetadataName
+from .answers import USUAL_IDENTITY_HEADERS, IdentityHeader, MetadataName
 from .api_keys import KeyStore
 from .base import NonEmpty, Section, ShortForm, Unbuilt, unbuilt
 from .fields import IdentityHeaderName, Name, StripHeader, Word
@@ -38,7 +38,9 @@ class Config(Section):
     )
     routes: dict[Name, Route] = Field(default={}, description="Which requests there are, and who may make them; all others are denied.")
     identity_headers: dict[IdentityHeaderName, Annotated[IdentityHeader, ShortForm("from", {"type": "string"})]] = Field(
-        default={}, description="Headers that tell the upstream who asks; a client's own copies never reach it."
+        default=USUAL_IDENTITY_HEADERS,
+        description="Headers that tell the upstream who asks; a client's own copies never reach it. Without this key: x-user-id, "
+        "x-user-email, x-user-roles and x-user-permissions; {} for none.",
     )
     strip_headers: NonEmpty[StripHeader] | None = Field(
         default=None, description="Headers removed from every request besides identity headers; a * at the end makes it a prefix."
