@@ -212,3 +212,12 @@ def test_what_a_minimal_serve_does_not_load(tmp_path, transport: str, also_out: 
 def test_nobody_answers_before_the_configuration_is_there(site: Site) -> None:
     with site.start(ready=False) as running, pytest.raises(grpc.RpcError):
         running.check(timeout=0.05)
+
+
+def test_a_token_whose_keys_cannot_be_fetched_is_neither_good_nor_bad(site: Site) -> None:
+    """``sidecar token verify``: exit 3."""
+    site.edit("keys: {file: ../keys/jwks.json}", 'keys: {url: "http://127.0.0.1:9/jwks"}')
+    command = [sys.executable, "-m", "sidecar", "token", "verify", "--config", str(site.conf)]
+    result = subprocess.run(command, input=site.token(), cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode == 3
+    assert "undetermined" in result.stdout
