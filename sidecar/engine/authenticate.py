@@ -21,6 +21,8 @@ from sidecar.model.request import CheckInput
 from .snapshot import Route, Snapshot
 
 MAX_KEY_PRINCIPALS = 4096
+MAX_KEY = 1024
+"""Characters; each pepper in use costs a digest over all of them."""
 
 
 class Authenticator:
@@ -33,8 +35,10 @@ class Authenticator:
         self.tokens = TokenCache(counts)
         self._key_principals: LRUCache[ApiKeyRecord, tuple[object, Principal]] = LRUCache(MAX_KEY_PRINCIPALS)
 
-    def remembered(self, presented: Presented, snapshot: Snapshot, now: Instant) -> Principal | bytes:
+    def remembered(self, presented: Presented, snapshot: Snapshot, now: Instant) -> Principal | Rejected | bytes:
         """Return the principal of a token verified before, if this route accepts it; else the token's digest."""
+        if len(presented.value) > snapshot.longest_token:
+            return Rejected(Reason.INVALID_TOKEN, "longer than any issuer's max_token_size")
         key = sha256(presented.value.encode()).digest()
         entry = self.tokens.verified(key, snapshot.issuers, snapshot.rbac, now)
         if entry is not None and entry.issuer.name in presented.group.by_name:
@@ -75,9 +79,9 @@ class Authenticator:
         self, presented: Presented, route: Route, request: CheckInput, snapshot: Snapshot, now: Instant
     ) -> Principal | Rejected | Undetermined:
         """Look an API key up in every store that reads this place; the first that knows it judges it."""
-        if "!" in presented.value:
+        if "!" in presented.value or len(presented.value) > MAX_KEY:
             # Header bytes that are not UTF-8 read as "!", so a key with one cannot be told from a mangled key.
-            return Rejected(Reason.INVALID_API_KEY, "character that no key has")
+            return Rejected(Reason.INVALID_API_KEY, "longer than any key, or with a character that no key has")
         for reader in presented.group.readers:
             table = snapshot.api_keys[reader.authenticator].current
             if table is None:

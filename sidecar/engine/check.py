@@ -53,11 +53,11 @@ class Engine:
         elif presented.group.kind == "api_key":
             principal = self.authenticator.api_key(presented, route, request, snapshot, now)
         else:
-            remembered = self.authenticator.remembered(presented, snapshot, now)
-            if isinstance(remembered, Principal):
-                principal = remembered
+            found_or_key = self.authenticator.remembered(presented, snapshot, now)
+            if isinstance(found_or_key, bytes):
+                principal = yield from self.authenticator.token(presented, found_or_key, snapshot, now)
             else:
-                principal = yield from self.authenticator.token(presented, remembered, snapshot, now)
+                principal = found_or_key
         if not isinstance(principal, Principal):
             return _refuse(principal, route, presented, snapshot)
         return _unmet(route, principal) or self._allow(_reason(principal), route.rule, request, route, principal, presented, snapshot)

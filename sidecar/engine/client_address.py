@@ -23,7 +23,7 @@ class ClientAddress:
         """Return the address in text, UNKNOWN where the header is shorter than the hops or holds no address."""
         if self._hops == 0 or not self._trusted(request.source_ip):
             return request.source_ip
-        entries = (request.headers.get("x-forwarded-for") or "").split(",")
+        entries = (request.headers.get("x-forwarded-for") or "").rsplit(",", self._hops)
         if len(entries) < self._hops:
             return UNKNOWN
         found = _parse(entries[-self._hops].strip())

@@ -46,6 +46,7 @@ def compile_snapshot(
         settings=settings,
         routes=routes,
         issuers=issuers,
+        longest_token=max((issuer.max_token_size for issuer in issuers.values()), default=0),
         by_iss={issuer.iss: issuer for issuer in issuers.values()},
         api_keys={name: tables.api_keys[name] for name in settings.api_keys},
         invalid_key_status={name: store.invalid_status for name, store in settings.api_keys.items()},

@@ -14,6 +14,7 @@ from sidecar.model.settings import CredentialPlace
 
 MAX_HARMLESS = 4096
 MAX_NAME = 128
+MAX_JOINED = 8 * 1024
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _NOT_ALPHANUMERIC = re.compile(r"[^a-z0-9]")
 
@@ -29,7 +30,7 @@ class LookAlikes:
     Names known to be harmless are remembered (bounded), so that a usual request costs one set operation.
     """
 
-    __slots__ = ("_folded", "_harmless", "_ours", "_prefixes")
+    __slots__ = ("_folded", "_harmless", "_longest", "_ours", "_prefixes")
 
     def __init__(self, identity_names: Collection[str], strip_headers: Iterable[str]) -> None:
         """Compile; ``identity_names`` themselves are always set or removed anyway."""
@@ -37,6 +38,7 @@ class LookAlikes:
         patterns = tuple(strip_headers)
         self._folded = frozenset(map(fold, [*identity_names, *(name for name in patterns if not name.endswith("*"))]))
         self._prefixes = tuple(fold(name[:-1]) for name in patterns if name.endswith("*"))
+        self._longest = max(map(len, (*self._folded, *self._prefixes)), default=0)
         self._harmless: set[str] = set(self._ours)
 
     def present(self, headers: Headers) -> tuple[str, ...]:
@@ -47,7 +49,7 @@ class LookAlikes:
         return tuple(dict.fromkeys(name for name in names if name not in self._harmless and self._must_go(name)))
 
     def _must_go(self, name: str) -> bool:
-        folded = fold(name)
+        folded = fold(name[: self._longest + 1])  # one more than can match: no work for what is longer
         if name.lower() in self._ours:
             return False  # removing it would take ours away: Envoy removes last, whatever the case
         # Envoy cannot remove pseudo-headers and Host; the configuration refuses patterns that would need it.
@@ -119,7 +121,12 @@ def _holds(headers: Headers, name: str, places: tuple[CredentialPlace, ...], acc
     value = headers.get(name)
     if value is None:
         return False
-    parts = [value, *(part.strip() for part in value.split(","))] if "," in value else [value]
+    if "," not in value:
+        parts = [value]
+    elif len(value) > MAX_JOINED:
+        return True  # not worth the search (security rule 30): what no route here accepts need not travel on
+    else:
+        parts = [value, *(part.strip() for part in value.split(","))]
     return any(_matches(part, place) for part in parts for place in places if not place.forward)
 
 

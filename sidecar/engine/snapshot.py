@@ -67,6 +67,8 @@ class Snapshot:
     settings: Settings
     routes: RouteTable[Route]
     issuers: dict[str, Issuer]
+    longest_token: int
+    """The largest ``max_token_size`` of any issuer."""
     by_iss: Mapping[str, Issuer]
     api_keys: Mapping[str, ApiKeyTableRef]
     invalid_key_status: Mapping[str, int]

@@ -27,6 +27,8 @@ from .seam import Pending
 
 _log = logging.getLogger(__name__)
 _LAST_RESORT = last_resort()
+WAY_BACK = 0.002
+"""Seconds that a denial needs to reach the caller before its own deadline, which would be a gRPC error to it."""
 PHASE_SAMPLE = 64
 """One check in this many has its phases timed: timing each would cost more than some phases do."""
 
@@ -55,7 +57,9 @@ class CheckService:
             return self.refuse(Reason.NOT_READY, "no configuration yet")
         now = self._clock.now()
         budget = snapshot.settings.server.check_deadline
-        deadline = now.mono + (budget if time_left is None or time_left > budget else time_left)
+        if time_left is not None and time_left - WAY_BACK < budget:
+            budget = time_left - WAY_BACK
+        deadline = now.mono + budget
         request = None
         try:
             request = decode(payload)
