@@ -21,9 +21,6 @@ def measure_engine(folder: Path, effort: Effort) -> Iterable[Figure]:
     with running_service(folder, signer.jwks(), Shape(routes=ROUTES)) as service:
         warm(service.checks, [*mapped, *raw])
         figures = alternate(lambda: one_pass(service.checks, mapped), lambda: one_pass(service.checks, raw), effort.passes)
-    decisions = len(mapped) + len(raw) + effort.passes * (len(mapped) + len(raw))
-    if service.records() != decisions:
-        raise RuntimeError(f"{service.records()} records were read of {decisions} decisions")
     for name, passes in zip(("engine-headers", "engine-header-map"), figures, strict=True):
         details: dict[str, object] = {"least": round(min(passes), 2), "most": round(max(passes), 2), "decisions": len(passes) * len(mapped)}
         yield Figure(name=name, value=median(passes), details=details)
