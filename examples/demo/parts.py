@@ -20,6 +20,7 @@ from tests.servers.upstream import EchoUpstream
 HERE = Path(__file__).parent
 KEYS: dict[str, tuple[str, ...]] = {
     "billing": ("--owner", "billing", "--permission", "posts:read"),
+    "partner": ("--permission", "posts:read"),
     "old": ("--owner", "billing", "--permission", "posts:read", "--expires-at", "2020-01-01T00:00:00Z"),
     "leaked": ("--owner", "billing", "--permission", "posts:read"),
 }

@@ -67,6 +67,10 @@ def _rotate(parts: Parts) -> None:
     parts.issuer.rotate("key-2")
 
 
+def _revoke(parts: Parts) -> None:
+    parts.command("keys", "revoke", "partner", "--config", str(parts.config))
+
+
 def _demote_jane(parts: Parts) -> None:
     parts.sidecar.edit("jane@example.com: {roles: [editor]}", "jane@example.com: {roles: [viewer]}")
 
@@ -124,4 +128,6 @@ ROWS: tuple[Row, ...] = (
     Row("jane is made a viewer in the file: creates", lambda p: bearer(jane(p)), 403, "insufficient_permission", CREATE, method="POST",
         before=_demote_jane),
     Row("... and still reads", lambda p: bearer(jane(p)), 200, "permitted", READ, saw={**JANE, "x-user-roles": "viewer"}),
+    Row("a key in use", lambda p: [("X-API-Key", p.api_keys["partner"])], 200, "permitted", READ, saw={"x-user-id": "partner"}),
+    Row("... after `sidecar keys revoke partner`", lambda p: [("X-API-Key", p.api_keys["partner"])], 403, "invalid_api_key", before=_revoke),
 )  # fmt: skip

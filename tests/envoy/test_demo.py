@@ -36,6 +36,12 @@ def test_the_demo_decides_every_row_as_expected():
     assert "FAIL" not in done.stdout
 
 
+def test_its_configuration_is_valid_as_it_stands():
+    done = start("sidecar", "validate", "examples/demo/sidecar.yaml")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "warning" not in done.stdout + done.stderr
+
+
 def test_the_demo_can_fail():
     """A row that expects something else says what came instead."""
     allowed = next(row for row in ROWS if row.saw)
