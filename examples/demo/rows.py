@@ -129,5 +129,6 @@ ROWS: tuple[Row, ...] = (
         before=_demote_jane),
     Row("... and still reads", lambda p: bearer(jane(p)), 200, "permitted", READ, saw={**JANE, "x-user-roles": "viewer"}),
     Row("a key in use", lambda p: [("X-API-Key", p.api_keys["partner"])], 200, "permitted", READ, saw={"x-user-id": "partner"}),
-    Row("... after `sidecar keys revoke partner`", lambda p: [("X-API-Key", p.api_keys["partner"])], 403, "invalid_api_key", before=_revoke),
+    Row("... after sidecar keys revoke partner", lambda p: [("X-API-Key", p.api_keys["partner"])], 403, "invalid_api_key",
+        before=_revoke),
 )  # fmt: skip
