@@ -91,9 +91,12 @@ def texts(value: JsonValue) -> tuple[str, ...]:
     """Read one text, or a list of nothing but texts; anything else is nothing. Empty texts name nothing."""
     if type(value) is str:
         return (value,) if value else ()
-    if type(value) is list and all(type(item) is str for item in value):
-        return tuple(item for item in value if item)  # type: ignore[misc]  # the line above says: all texts
-    return ()
+    if type(value) is not list:
+        return ()
+    for item in value:
+        if type(item) is not str:
+            return ()
+    return tuple(filter(None, value))  # type: ignore[arg-type]  # the loop says: all texts
 
 
 def _clean(value: JsonValue) -> TypeGuard[str]:
@@ -128,7 +131,11 @@ def _union(paths: tuple[ClaimPath, ...], read_texts: Callable[[JsonValue], tuple
         return lambda claims: read_texts(only(claims))
 
     def read(claims: Claims) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(text for reader in readers for text in read_texts(reader(claims))))
+        found: dict[str, None] = {}
+        for reader in readers:
+            for text in read_texts(reader(claims)):
+                found[text] = None
+        return tuple(found)
 
     return read
 
@@ -139,8 +146,12 @@ def _roles(settings: RoleClaim) -> ReadMany:
         return read
 
     def renamed(claims: Claims) -> tuple[str, ...]:
-        roles = dict.fromkeys(rename.get(role, role) for role in read(claims))
-        return tuple(role for role in roles if allow is None or role in allow)
+        roles: dict[str, None] = {}
+        for name in read(claims):
+            role = rename.get(name, name)
+            if allow is None or role in allow:
+                roles[role] = None
+        return tuple(roles)
 
     return renamed
 
@@ -154,7 +165,7 @@ def _permissions(settings: PermissionClaim) -> ReadMany:
             return False
         return REST not in name if allow is None else allow.grants(name)
 
-    return lambda claims: tuple(name for name in read(claims) if counts(name))
+    return lambda claims: tuple(filter(counts, read(claims)))
 
 
 def _scopes(settings: ScopeClaim) -> ReadMany:
