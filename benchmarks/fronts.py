@@ -33,16 +33,12 @@ class Case:
 
 
 def measure_native(folder: Path, effort: Effort) -> Iterable[Figure]:
-    """Ratios on TCP in both header forms and on a Unix socket; memory."""
+    """Ratios on TCP; on a Unix socket; as Envoy sends it (raw headers, a deadline); memory."""
     signer = Signer()
-    for name, socket, form in (
-        ("native", "tcp", "headers"),
-        ("native-header-map", "tcp", "header_map"),
-        ("native-unix", "unix", "headers"),
-    ):
-        if effort.short and name != "native":
-            continue
-        yield from _measure(folder / name, signer, effort, name, "native", socket, form)
+    yield from _measure(folder / "tcp", signer, effort, Case("native", "native"))
+    if not effort.short:
+        yield from _measure(folder / "unix", signer, effort, Case("native-unix", "native", socket="unix"))
+        yield from _measure(folder / "envoy", signer, effort, Case("native-as-envoy", "native", form="header_map", grpc_timeout="250m"))
 
 
 def measure_grpcio(folder: Path, effort: Effort) -> Iterable[Figure]:

@@ -11,7 +11,7 @@ from sidecar.adapters.clock import SystemClock
 from sidecar.adapters.records import RecordWriter
 from sidecar.adapters.secrets import FileAndEnvSecrets
 from sidecar.app.issuer_sources import load_keys
-from sidecar.app.validation import validate
+from sidecar.app.validation import validate_sync
 from sidecar.authn.keytable import ALWAYS, KeyTable
 from sidecar.engine.check import Engine
 from sidecar.engine.compile import compile_now
@@ -30,7 +30,7 @@ class Service:
 
     def __init__(self, config: Path) -> None:
         """Validate (in the validator child), load keys, compile, start the record writer."""
-        settings = validate(str(config)).settings
+        settings = validate_sync(str(config)).settings
         tables = {name: KeyTable() for name in settings.issuers}
         for name, table in tables.items():
             keys = load_keys(settings.issuers[name], FileAndEnvSecrets(), lambda path, size: Path(path).read_bytes()[:size])
