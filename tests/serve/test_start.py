@@ -1,11 +1,12 @@
 """``sidecar serve`` from start to ready."""
 
 import json
+import re
 import signal
 import socket
 import subprocess
 import sys
-import time
+from pathlib import Path
 
 import grpc
 import pytest
@@ -100,9 +101,15 @@ def test_an_address_in_use_is_exit_3(site: Site) -> None:
 
 def test_sigterm_during_the_start_ends_it(site: Site) -> None:
     running = site.start(ready=False)
-    time.sleep(0.25)
+    eventually(lambda: handles_sigterm(running.proc.pid))
     running.terminate()
     assert ended(running, 5)[0] == 0
+
+
+def handles_sigterm(pid: int) -> bool:
+    """Whether the process has got as far as its own signal handler (before that, the kernel just ends it)."""
+    caught = re.search(r"^SigCgt:\s*([0-9a-f]+)$", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+    return caught is not None and bool(int(caught[1], 16) >> (signal.SIGTERM - 1) & 1)
 
 
 def test_a_required_issuer_is_waited_for_and_its_tokens_are_503(site: Site) -> None:
