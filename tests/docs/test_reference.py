@@ -22,7 +22,7 @@ def test_each_field_of_a_record_is_explained() -> None:
 
 def test_each_metric_is_explained() -> None:
     source = text("sidecar/adapters/metrics.py")
-    exposed = {f"sidecar_{name}" for name in re.findall(r'_(?:family|head)\("(\w+)"', source)}
+    exposed = {f"sidecar_{name}" for name in re.findall(r'_(?:family|head|histogram)\("(\w+)"', source)}
     assert exposed
     assert first_cells("docs/reference/metrics.md") == exposed
 
