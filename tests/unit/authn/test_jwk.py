@@ -59,6 +59,16 @@ class TestVerify:
         der = EC.private.sign(b"data", ec.ECDSA(hashes.SHA256()))
         assert parse_jwks(jwks(EC)).keys[0].verify("ES256", b"data", der) is False
 
+    @pytest.mark.parametrize("alg", ["ES256", "ES384", "ES512"])
+    def test_r_and_s_have_one_length(self, alg: str) -> None:
+        """A zero more in front of S is the same number, and would be a second spelling of the same signature."""
+        key = shared_key(alg)
+        found, signature = parse_jwks(jwks(key)).keys[0], key.sign(b"data")
+        half = len(signature) // 2
+        assert found.verify(alg, b"data", signature)
+        for padded in (signature[:half] + b"\0" + signature[half:], b"\0" + signature, signature + b"\0"):
+            assert found.verify(alg, b"data", padded) is False
+
     def test_another_salt_length_is_none(self) -> None:
         """RFC 7518 §3.5."""
         key = shared_key("PS256")
