@@ -22,14 +22,3 @@ def read_keys(settings: IssuerSettings, content: bytes) -> Generator[None, None,
     if not keys.fits(usable_algorithms(settings)):
         raise SourceError("no key of the key set fits the issuer's algorithms")
     return keys
-
-
-def load_keys(settings: IssuerSettings, content: bytes) -> KeySet:
-    """Read keys that are inline, in a file or a shared secret, at once. Raises SourceError as ``read_keys`` does."""
-    steps = read_keys(settings, content)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as done:
-            keys: KeySet = done.value
-            return keys

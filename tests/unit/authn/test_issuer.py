@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from sidecar.authn.issuer import compile_issuer
-from sidecar.authn.key_source import load_keys
-from sidecar.authn.keyset import parse_jwks
+from sidecar.authn.key_source import read_keys
+from sidecar.authn.keyset import KeySet, parse_jwks
 from sidecar.authn.keytable import ALWAYS, NEVER, KeyTable
 from sidecar.model.errors import SourceError, Where
 from sidecar.model.instant import Instant
-from sidecar.model.settings import FileKeys, InlineKeys, RoleClaim, SecretRef, SharedSecretKeys
+from sidecar.model.settings import FileKeys, InlineKeys, IssuerSettings, RoleClaim, SecretRef, SharedSecretKeys
 from tests.support.issuers import MONO, NOW, WHERE, make_claim_settings, make_issuer, make_issuer_settings, make_refresh_settings
 from tests.support.tokens import SECRET, jwks, shared_key
 
@@ -84,6 +84,16 @@ class TestTable:
     def test_keys_that_nobody_fetches_do_not_go_stale(self) -> None:
         issuer = make_issuer(ES, keys=InlineKeys(document="{}"), refresh=make_refresh_settings(stale_max=1.0))
         assert issuer.usable_keys(Instant(NOW.wall, MONO + 1e9)) is not None
+
+
+def load_keys(settings: IssuerSettings, content: bytes) -> KeySet:
+    steps = read_keys(settings, content)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as done:
+            keys: KeySet = done.value
+            return keys
 
 
 class TestLoad:
