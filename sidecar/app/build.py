@@ -41,7 +41,7 @@ async def start(config: str, logs: "LogWriter") -> "Process":
     from .serving import open_listeners  # noqa: PLC0415
 
     validated = await validating
-    await _first_install(core, validated, began.wall)
+    await _first_install(config, core, validated, began.wall)
     reloader = _reloader(config, core, validated.revision)
     process = await open_listeners(core, reloader, logs, RECORDS_FD, began)
     _follow_changes(config, core, reloader, validated)
@@ -82,13 +82,15 @@ def _refresher(clock: "Clock", settings: "IssuerSettings", table: "KeyTable") ->
     return KeyRefresher(settings, table, HttpxFetcher(clock), clock)
 
 
-async def _first_install(core: "Core", validated: Validated, began: float) -> None:
+async def _first_install(config: str, core: "Core", validated: Validated, began: float) -> None:
     from sidecar.config import guard  # noqa: PLC0415
+
+    from .reload import placed  # noqa: PLC0415
 
     settings = validated.settings
     problems = guard.refused(guard.at_start(settings), settings)
     if problems:
-        raise ConfigError(problems)
+        raise ConfigError(placed(problems, config))
     late = await core.install(validated, began, paced=False)
     if late:
         await core.reread(late)

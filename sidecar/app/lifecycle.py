@@ -32,6 +32,7 @@ FLUSH_TIMEOUT = 2.0
 """Seconds that decision records may take to be written at the end."""
 
 LOG_TIMEOUT = 1.0
+LOOK_EVERY = 1.0
 
 _STOP = (signal.SIGTERM, signal.SIGINT)
 
@@ -39,11 +40,13 @@ _STOP = (signal.SIGTERM, signal.SIGINT)
 def serve(config: str) -> int:
     """Serve until told to stop; return the exit code. To be called once, on the main thread.
 
-    0: drained. 1: the configuration is invalid (printed on stderr). 3: a listener or file cannot be opened.
+    0: drained. 1: the configuration is invalid (printed on stderr). 3: a listener or file cannot be opened, or checks can
+    no longer be decided.
     """
     for number in _STOP:
         # As PID 1 of a container a process has no default handlers: a SIGTERM during the imports would be lost.
         signal.signal(number, _leave_early)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a reload, once there is something to reload
     from sidecar.adapters import logs  # noqa: PLC0415 - after the signal handlers
 
     writer = logs.configure()
@@ -93,9 +96,21 @@ async def _live(config: str, writer: "LogWriter") -> int:
         os._exit(EXIT_OK)
     process = starting.result()
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, process.reload)
-    await stopping
+    dying = asyncio.create_task(_death_of(process))
+    await asyncio.wait({stopping, dying}, return_when=asyncio.FIRST_COMPLETED)
+    if dying.done():
+        log.critical("the deciding thread has ended: leaving, to be started again")
+        await process.close(FLUSH_TIMEOUT)
+        return EXIT_FAILED
+    dying.cancel()
     await drain(process)
     return EXIT_OK
+
+
+async def _death_of(process: "Process") -> None:
+    """Return when checks are no longer decided, which nothing here can mend."""
+    while process.front.alive():  # noqa: ASYNC110 - a thread has no event that a loop could wait for
+        await asyncio.sleep(LOOK_EVERY)
 
 
 def _stop_on_signals() -> asyncio.Event:

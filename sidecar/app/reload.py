@@ -8,7 +8,7 @@ configuration directory.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Generic, Protocol, TypeVar
 
@@ -159,7 +159,7 @@ class Reloader(Generic[C]):
         candidate = await self._steps.validate()
         problems = self._steps.guard(self._steps.running(), candidate.settings)
         if problems:
-            raise ConfigError(problems)
+            raise ConfigError(placed(problems, self._config))
         self.stage = Stage.INSTALLING
         await self._steps.install(candidate)
         return candidate.revision
@@ -170,6 +170,11 @@ class Reloader(Generic[C]):
             log.info("configuration reloaded", extra={"revision": outcome.revision})
         for problem in outcome.problems if outcome.problems != before.problems else ():
             log.error("configuration not reloaded, the last good one stays: %s", problem, extra={"revision": outcome.revision})
+
+
+def placed(problems: Iterable[Problem], config: str) -> tuple[Problem, ...]:
+    """Name the configuration where a problem is about what is *not* in it, and so has no file of its own."""
+    return tuple(problem if problem.where.file else replace(problem, where=replace(problem.where, file=config)) for problem in problems)
 
 
 RESTART_SENTENCE = "needs a restart: a running sidecar does not change it"

@@ -1,5 +1,6 @@
 """Opens the listeners around a compiled core: checks, telemetry, admin."""
 
+import asyncio
 import logging
 import os
 from collections import Counter
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+PATIENCE = 5.0
+"""Seconds after which the log says what readiness waits for."""
 PROCESS_BYTES = 6
 """Random bytes that tell this process's decision ids from others'."""
 
@@ -73,7 +76,12 @@ async def open_listeners(core: Core, reloader: "Reloader[Validated]", logs: "Log
 
 async def _announce(process: Process, began: float) -> None:
     """Tell Envoy and the log once traffic is welcome."""
-    await process.readiness.until_ready()
+    try:
+        async with asyncio.timeout(PATIENCE):
+            await process.readiness.until_ready()
+    except TimeoutError:
+        log.warning("not ready yet: %s", "; ".join(process.readiness.reasons()))
+        await process.readiness.until_ready()
     if process.readiness.draining:
         return
     front = process.front
