@@ -13,13 +13,14 @@ COPY pyproject.toml README.md LICENSE NOTICE ./
 COPY sidecar/ sidecar/
 RUN /opt/build/bin/pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir /wheels . \
     && /opt/build/bin/pip --python /opt/sidecar/bin/python install --no-cache-dir --no-deps /wheels/*.whl \
-    && install -d -o 65532 -g 65532 -m 0750 /run/sidecar
+    && install -d -o 65532 -g 65532 -m 0750 /layout/run/sidecar
 
 FROM ${PYTHON_IMAGE}
 LABEL org.opencontainers.image.title="ext-authz-sidecar" \
       org.opencontainers.image.licenses="Apache-2.0"
 COPY --from=build /opt/sidecar /opt/sidecar
-COPY --from=build /run/sidecar /run/sidecar
+# What is copied is a folder's content: the owner of the socket's folder stays only if it lies inside what is copied.
+COPY --from=build /layout/ /
 # Nothing is written outside /run/sidecar (the check socket), so the root file system can be read-only.
 ENV PATH=/opt/sidecar/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 USER 65532:65532
