@@ -14,10 +14,11 @@ from sidecar.app.issuer_sources import load_keys
 from sidecar.app.validation import validate_sync
 from sidecar.authn.keytable import ALWAYS, KeyTable
 from sidecar.engine.check import Engine
-from sidecar.engine.compile import compile_now
+from sidecar.engine.compile import compile_snapshot
 from sidecar.engine.ids import DecisionIds
 from sidecar.engine.snapshot import Current, LiveTables
 from sidecar.model.meter import Meter
+from sidecar.model.steps import to_end
 from sidecar.wire.service import CheckService
 
 from .configs import Shape, write_config
@@ -39,7 +40,7 @@ class Service:
         assert self._reader.stdin is not None
         self._sink = RecordWriter(self._reader.stdin.fileno())
         self.meter = Meter()
-        snapshot = compile_now(settings, "0123456789abcdef", LiveTables(keys=tables, api_keys={}), self.meter)
+        snapshot = to_end(compile_snapshot(settings, "0123456789abcdef", LiveTables(keys=tables, api_keys={}), self.meter))
         self.checks = CheckService(Engine(self.meter), Current(snapshot), SystemClock(), self._sink, self.meter, DecisionIds(os.urandom(6)))
 
     def close(self) -> int:

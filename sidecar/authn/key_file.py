@@ -5,6 +5,7 @@ from ipaddress import IPv6Network, ip_network
 
 from sidecar.model.errors import SourceError
 from sidecar.model.key_entry import KeyEntry
+from sidecar.model.steps import to_end
 
 from .api_key import ApiKeyRecord, ApiKeyTable, Network
 
@@ -47,13 +48,7 @@ def read_entries(
 
 def build_table(entries: Iterable[KeyEntry], *, store: str, peppers: Mapping[str, bytes], wall: float) -> ApiKeyTable:
     """Build the table in one go. Raises SourceError as ``read_entries`` does."""
-    slices = read_entries(entries, store=store, peppers=peppers, wall=wall)
-    while True:
-        try:
-            next(slices)
-        except StopIteration as done:
-            table: ApiKeyTable = done.value
-            return table
+    return to_end(read_entries(entries, store=store, peppers=peppers, wall=wall))
 
 
 def peppers_in_use(entries: Iterable[KeyEntry], wall: float) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""``require``: every part must hold. Compiled to closures once; verdicts are kept on the principal."""
+"""``require``: every part must hold. Compiled to closures once."""
 
 from collections.abc import Callable
 from typing import NamedTuple, TypeAlias
@@ -8,7 +8,6 @@ from sidecar.model.reason import Reason
 from sidecar.model.settings import RequireSettings
 
 Test: TypeAlias = Callable[[Principal], bool]
-MAX_MEMO = 4096
 
 
 class Unmet(NamedTuple):
@@ -20,7 +19,7 @@ class Unmet(NamedTuple):
 
 
 class Requirement:
-    """A compiled ``require``. Equal demands of one configuration should share one object, and so its verdicts."""
+    """A compiled ``require``."""
 
     __slots__ = ("_parts", "keyword")
 
@@ -34,18 +33,6 @@ class Requirement:
 
     def check(self, principal: Principal) -> Unmet | None:
         """Return None when every part holds."""
-        memo = principal.memo
-        try:
-            return memo[self]  # type: ignore[return-value]  # keyed on this object: always Unmet or None
-        except KeyError:
-            pass
-        verdict = self._evaluate(principal)
-        if len(memo) >= MAX_MEMO:
-            memo.clear()
-        memo[self] = verdict
-        return verdict
-
-    def _evaluate(self, principal: Principal) -> Unmet | None:
         for keyword, values, holds in self._parts:
             if not holds(principal):
                 return _unmet(keyword, values, principal)

@@ -3,6 +3,7 @@
 from collections.abc import Generator
 
 from sidecar.authn.extract import Presented
+from sidecar.authn.memory import Known
 from sidecar.model.ask import Ask
 from sidecar.model.decision import Allow, Decision, Deny
 from sidecar.model.instant import Instant
@@ -15,7 +16,7 @@ from sidecar.model.request import CheckInput
 from .authenticate import Authenticator
 from .canonical import Path, Refused, canonical_host, canonical_path
 from .identity import UnsafeIdentity
-from .removals import combine
+from .removals import NOTHING_TAKEN_OFF, combine
 from .routes import Leaf
 from .snapshot import Route, Snapshot
 
@@ -30,7 +31,7 @@ class Engine:
     def __init__(self, meter: Meter) -> None:
         """Count cache requests into ``meter``."""
         self.authenticator = Authenticator(meter.caches)
-        self._nobody: tuple[object, Principal] | None = None
+        self._nobody: Known | None = None
 
     def check(self, request: CheckInput, snapshot: Snapshot, now: Instant) -> Generator[Ask, object, Decision]:
         """Decide one request; yields an Ask only when memory does not answer, and goes on with the answer."""
@@ -39,51 +40,63 @@ class Engine:
             return found
         route, preflight = found
         if preflight:
-            return self._allow(
-                Reason.PREFLIGHT, f"routes.{route.name}.cors_preflight", request, route, self._anonymous(snapshot), None, snapshot
-            )
+            return _preflight_allowed(request, route, self._anonymous(snapshot).principal, snapshot)
         presented = route.extraction.read(request.headers, request.path)
         if isinstance(presented, Rejected):
             return _refuse(presented, route, None, snapshot)
-        principal: Principal | Rejected | Undetermined
+        known: Known | Rejected | Undetermined
         if presented is None:
             if not route.anonymous:
                 return _missing(route)
-            principal = self._anonymous(snapshot)
+            known = self._anonymous(snapshot)
         elif presented.group.kind == "api_key":
-            principal = self.authenticator.api_key(presented, route, request, snapshot, now)
+            known = self.authenticator.api_key(presented, route, request, snapshot, now)
         else:
-            found_or_key = self.authenticator.remembered(presented, snapshot, now)
-            if isinstance(found_or_key, bytes):
-                principal = yield from self.authenticator.token(presented, found_or_key, snapshot, now)
+            known_or_digest = self.authenticator.remembered(presented, snapshot, now)
+            if isinstance(known_or_digest, bytes):
+                known = yield from self.authenticator.token(presented, known_or_digest, snapshot, now)
             else:
-                principal = found_or_key
-        if not isinstance(principal, Principal):
-            return _refuse(principal, route, presented, snapshot)
-        return _unmet(route, principal) or self._allow(_reason(principal), route.rule, request, route, principal, presented, snapshot)
+                known = known_or_digest
+        if not isinstance(known, Known):
+            return _refuse(known, route, presented, snapshot)
+        verdict = known.verdicts.get(route) or _authorise(route, known, snapshot)
+        return verdict if isinstance(verdict, Deny) else _take_off(verdict, request, presented, snapshot)
 
-    def _anonymous(self, snapshot: Snapshot) -> Principal:
-        if self._nobody is None or self._nobody[0] is not snapshot.rbac:
-            self._nobody = (snapshot.rbac, snapshot.rbac.principal(_NOBODY, 0.0))
-        return self._nobody[1]
+    def _anonymous(self, snapshot: Snapshot) -> Known:
+        if self._nobody is None or self._nobody.rbac is not snapshot.rbac:
+            self._nobody = Known(snapshot.rbac.principal(_NOBODY, 0.0), snapshot.rbac)
+        return self._nobody
 
-    @staticmethod
-    def _allow(
-        reason: Reason,
-        rule: str,
-        request: CheckInput,
-        route: Route,
-        principal: Principal,
-        presented: Presented | None,
-        snapshot: Snapshot,
-    ) -> Decision:
-        """The one place that makes an Allow: identity headers set or removed, what this request needs taken off."""
-        always = snapshot.identity.mutations(principal)
-        if isinstance(always, UnsafeIdentity):
-            return Deny(Reason.UNSAFE_IDENTITY, "identity_headers", route=route.name, detail=always.detail, principal=principal)
-        accepted = None if presented is None else presented.group.by_name.get(principal.identity.authenticator)
-        taken = snapshot.credentials.take_off(request, accepted)
-        return Allow(reason, rule, route.name, principal, combine(always, snapshot.look_alikes.present(request.headers), taken))
+
+def _authorise(route: Route, known: Known, snapshot: Snapshot) -> Decision:
+    """Require, identity headers: the same for every request of a principal on a route, so remembered with it."""
+    principal = known.principal
+    verdict = _unmet(route, principal) or _allow(_reason(principal), route.rule, route, principal, snapshot)
+    known.keep(route, verdict)
+    return verdict
+
+
+def _allow(reason: Reason, rule: str, route: Route, principal: Principal, snapshot: Snapshot) -> Decision:
+    """The one place that makes an Allow from what was decided: with identity headers, each set or removed."""
+    always = snapshot.identity.mutations(principal)
+    if isinstance(always, UnsafeIdentity):
+        return Deny(Reason.UNSAFE_IDENTITY, "identity_headers", route=route.name, detail=always.detail, principal=principal)
+    return Allow(reason, rule, route.name, principal, always)
+
+
+def _take_off(allow: Allow, request: CheckInput, presented: Presented | None, snapshot: Snapshot) -> Allow:
+    """Add what this very request needs taken off; worked out anew each time, whatever was remembered."""
+    accepted = presented.group.by_name.get(allow.principal.identity.authenticator) if presented is not None else None
+    look_alikes = snapshot.look_alikes.present(request.headers)
+    taken = snapshot.credentials.take_off(request, accepted)
+    if not look_alikes and taken is NOTHING_TAKEN_OFF:
+        return allow
+    return allow.with_mutations(combine(allow.mutations, look_alikes, taken))
+
+
+def _preflight_allowed(request: CheckInput, route: Route, nobody: Principal, snapshot: Snapshot) -> Decision:
+    allow = _allow(Reason.PREFLIGHT, f"routes.{route.name}.cors_preflight", route, nobody, snapshot)
+    return allow if isinstance(allow, Deny) else _take_off(allow, request, None, snapshot)
 
 
 def _locate(request: CheckInput, snapshot: Snapshot) -> tuple[Route, bool] | Deny:

@@ -58,17 +58,6 @@ def compile_snapshot(
     )
 
 
-def compile_now(settings: Settings, revision: str, tables: LiveTables, meter: Meter, previous: Snapshot | None = None) -> Snapshot:
-    """Compile in one go; for the start and for tools."""
-    slices = compile_snapshot(settings, revision, tables, meter, previous)
-    while True:
-        try:
-            next(slices)
-        except StopIteration as done:
-            snapshot: Snapshot = done.value
-            return snapshot
-
-
 def _issuer(settings: Settings, name: str, tables: LiveTables, previous: Snapshot | None) -> Issuer:
     issuer = compile_issuer(settings.issuers[name], tables.keys[name])
     known = previous.issuers.get(name) if previous is not None else None

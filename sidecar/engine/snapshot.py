@@ -18,9 +18,9 @@ from .removals import Credentials, LookAlikes
 from .routes import RouteTable
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Route:
-    """One compiled route."""
+    """One compiled route; compared by identity, since verdicts are remembered under it."""
 
     name: str
     row: RouteRow

@@ -20,7 +20,7 @@ class Allow:
 
     __slots__ = ("mutations", "principal", "reason", "route", "rule")
 
-    def __init__(self, reason: Reason, rule: str, route: str, principal: Principal | None, mutations: Mutations) -> None:
+    def __init__(self, reason: Reason, rule: str, route: str, principal: Principal, mutations: Mutations) -> None:
         """Raise ValueError unless ``reason`` is an allowing one and ``rule`` names what granted it."""
         if reason not in ALLOWING or not rule:
             raise ValueError("an Allow needs an allowing reason and the rule that granted it")
@@ -29,6 +29,10 @@ class Allow:
         self.route = route
         self.principal = principal
         self.mutations = mutations
+
+    def with_mutations(self, mutations: Mutations) -> "Allow":
+        """Give the same verdict with other mutations."""
+        return Allow(self.reason, self.rule, self.route, self.principal, mutations)
 
 
 class Deny:

@@ -44,8 +44,8 @@ class Principal:
     """An identity with everything it was granted. Immutable but for its memos, owned by the deciding thread.
 
     ``until`` is the wall time at which it has to be worked out again (credential's end, or the next start or
-    end of a time-limited grant). ``memo`` holds verdicts per requirement key; ``headers`` the compiled
-    identity headers per config. Both live and die with the principal.
+    end of a time-limited grant). ``memo`` is for what others work out of it once: its form in a record.
+    ``header_sets`` holds the identity headers per configuration.
     """
 
     __slots__ = ("closure", "header_sets", "identity", "memo", "permissions", "roles", "scopes", "until")

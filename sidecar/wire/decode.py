@@ -12,7 +12,7 @@ from google.protobuf.message import DecodeError
 from sidecar.model.errors import MalformedRequest
 from sidecar.model.request import CheckInput, Headers
 
-from ._gen.ext_authz_pb2 import AttributeContext, CheckRequest, HeaderMap
+from ._gen.ext_authz_pb2 import AttributeContext, CheckRequest, HeaderValue
 
 MAX_HEADERS = 1000
 MAX_HEADER_BYTES = 256 * 1024
@@ -47,18 +47,14 @@ class RawHeaders:
 
     __slots__ = ("_by_name", "_headers")
 
-    def __init__(self, headers: HeaderMap) -> None:
+    def __init__(self, headers: Sequence[HeaderValue]) -> None:
         """Index the names; values are read when asked for."""
-        self._headers = headers.headers
-        self._by_name = {header.key: header for header in self._headers}
+        self._headers = headers
+        self._by_name = {header.key: header for header in headers}
 
     def names(self) -> Collection[str]:
         """All names, each once."""
         return self._by_name
-
-    def count(self) -> int:
-        """How many lines there are."""
-        return len(self._headers)
 
     def get(self, name: str) -> str | None:
         """All lines of ``name`` joined with a comma."""
@@ -130,11 +126,11 @@ def decode(payload: bytes) -> CheckInput:
     http = request.http
     headers: Headers
     if http.HasField("header_map"):
-        headers = RawHeaders(http.header_map)
-        count = headers.count()
+        lines = http.header_map.headers
+        count, headers = len(lines), RawHeaders(lines)
     else:
-        headers = MapHeaders(http.headers)
-        count = len(headers.names())
+        merged = http.headers
+        count, headers = len(merged), MapHeaders(merged)
     if count > MAX_HEADERS or (len(payload) > MAX_HEADER_BYTES and _header_bytes(headers) > MAX_HEADER_BYTES):
         raise MalformedRequest("more than 1,000 headers, or 256 KiB of them")
     source_ip = attributes.source.address.socket_address.address

@@ -6,12 +6,12 @@ from typing import Any
 
 from sidecar.authn.api_key import digest_of
 from sidecar.authn.key_file import build_table
-from sidecar.authn.key_source import load_keys
+from sidecar.authn.key_source import read_keys
 from sidecar.authn.keytable import ALWAYS, KeyTable
 from sidecar.config.files import ConfigFiles
 from sidecar.config.load import load
 from sidecar.engine.check import Engine
-from sidecar.engine.compile import compile_now
+from sidecar.engine.compile import compile_snapshot
 from sidecar.engine.ids import DecisionIds
 from sidecar.engine.snapshot import ApiKeyTableRef, Current, LiveTables
 from sidecar.model.ask import Ask, RefreshResult, Verify
@@ -19,6 +19,7 @@ from sidecar.model.decision import Decision
 from sidecar.model.key_entry import KeyEntry
 from sidecar.model.meter import Meter
 from sidecar.model.request import CheckInput
+from sidecar.model.steps import to_end
 from sidecar.wire._gen.ext_authz_pb2 import CheckRequest, CheckResponse
 from sidecar.wire.seam import Pending
 from sidecar.wire.service import CheckService
@@ -128,12 +129,12 @@ class World:
         tables: dict[str, KeyTable] = {}
         for name, issuer in settings.issuers.items():
             tables[name] = self.tables.keys.get(name) or KeyTable()
-            tables[name].replace(load_keys(issuer, issuer.keys.document.encode()), ALWAYS)
+            tables[name].replace(to_end(read_keys(issuer, issuer.keys.document.encode())), ALWAYS)
         stores = {name: self.tables.api_keys.get(name) or ApiKeyTableRef() for name in settings.api_keys}
         self.tables = LiveTables(keys=tables, api_keys=stores)
         if keys is not None:
             self.set_keys(*keys)
-        self.current.snapshot = compile_now(settings, files.revision, self.tables, self.meter, self.current.snapshot)
+        self.current.snapshot = to_end(compile_snapshot(settings, files.revision, self.tables, self.meter, self.current.snapshot))
 
     def set_keys(self, *entries: KeyEntry) -> None:
         for name, store in self.tables.api_keys.items():

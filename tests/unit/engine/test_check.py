@@ -6,11 +6,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sidecar.authn.key_source import load_keys
+from sidecar.authn.key_source import read_keys
 from sidecar.authn.keytable import ALWAYS
 from sidecar.model.ask import RefreshKeys, Verify
 from sidecar.model.decision import Allow, Decision, Deny
 from sidecar.model.reason import ALLOWING, Reason
+from sidecar.model.steps import to_end
 from tests.support.inputs import make_input
 from tests.support.tokens import WALL, jwks, mint, shared_key
 from tests.support.world import KEY, OTHER, World, bearer, claims, config, key_entry, token
@@ -254,12 +255,12 @@ def test_an_added_key_leaves_remembered_tokens_and_a_removed_one_does_not(world:
     assert world.decide(path="/posts", headers=headers).reason is Reason.PERMITTED
     snapshot = world.current.snapshot
     issuer = snapshot.issuers["corp"]
-    issuer.table.replace(load_keys(issuer.settings, jwks(shared_key("RS256"), shared_key("RS256", "k9", 9))), ALWAYS)
+    issuer.table.replace(to_end(read_keys(issuer.settings, jwks(shared_key("RS256"), shared_key("RS256", "k9", 9)))), ALWAYS)
     assert world.decide(path="/posts", headers=headers).reason is Reason.PERMITTED
     assert len(world.asks) == 1
-    issuer.table.replace(load_keys(issuer.settings, jwks(shared_key("RS256", "k9", 9))), ALWAYS)
+    issuer.table.replace(to_end(read_keys(issuer.settings, jwks(shared_key("RS256", "k9", 9)))), ALWAYS)
     assert world.decide(path="/posts", headers=headers).reason is Reason.INVALID_TOKEN
-    issuer.table.replace(load_keys(issuer.settings, jwks(shared_key("RS256", number=5))), ALWAYS)  # the same kid, another key
+    issuer.table.replace(to_end(read_keys(issuer.settings, jwks(shared_key("RS256", number=5)))), ALWAYS)  # the same kid, another key
     assert world.decide(path="/posts", headers=headers).reason is Reason.INVALID_TOKEN
 
 
