@@ -70,3 +70,12 @@ def test_what_is_declared_is_imported_and_the_other_way_round() -> None:
         for package in imported(python_files("sidecar/"))
     }
     assert used == {str(canonicalize_name(requirement.name)) for requirement in wanted()}
+
+
+def test_no_protobuf_is_admitted_that_refuses_the_generated_code() -> None:
+    """The generated modules refuse a runtime older than their generator, at import."""
+    made_with = re.search(r"Domain\.PUBLIC,\s+(\d+),\s+(\d+),\s+(\d+),", text("sidecar/wire/_gen/ext_authz_pb2.py"))
+    assert made_with
+    (declared,) = (requirement for requirement in wanted() if requirement.name == "protobuf")
+    lowest = next(one.version for one in declared.specifier if one.operator == ">=")
+    assert tuple(map(int, lowest.split("."))) >= tuple(map(int, made_with.groups()))
