@@ -64,5 +64,5 @@ def _load(material: bytes, algorithm: str | None) -> tuple[Any, str | None, str 
             return load_pem_private_key(material, None), None, None
         jwk = json.loads(material)
         return jwt.PyJWK(jwk, algorithm).key, jwk.get("alg"), jwk.get("kid")
-    except (jwt.PyJWTError, ValueError, TypeError, AttributeError):
+    except (jwt.PyJWTError, ValueError, TypeError, AttributeError, NotImplementedError):
         raise MintError("the key is neither a private JWK nor an unencrypted PEM key") from None

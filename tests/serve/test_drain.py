@@ -49,9 +49,8 @@ def test_shutdown_timeout_bounds_the_drain(site_on_both: Site) -> None:
         assert 1 <= time.monotonic() - began < 4
         assert set(load.answers) <= {200, 503}
         assert "shutdown_timeout reached" in running.log()
-        assert [record["reason"] for record in running.records() if record.get("status") == 503] in (
-            [], ["not_ready"] * load.answers.count(503)
-        )  # fmt: skip
+        denied = {record["reason"] for record in running.records() if record.get("status") == 503}
+        assert denied <= {"not_ready"}
 
 
 def test_a_second_sigterm_ends_it_at_once(site_on_both: Site) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import grpc
 import pytest
+import trustme
 
 from sidecar.wire._gen.health_pb2 import HealthCheckResponse
 from tests.servers.issuer import IssuerSimulator
@@ -180,6 +181,18 @@ def test_status_holds_nothing_secret(site: Site) -> None:
         everything = json.dumps(status) + running.log() + running.page("metrics")[1] + json.dumps(running.records())
         for secret in (key, token, token.rpartition(".")[2], "pepper-of-these-tests", site.private["d"]):
             assert secret not in everything
+
+
+def test_the_end_of_the_listener_s_certificate_is_a_metric(tmp_path: Path) -> None:
+    site = Site(tmp_path, transport="auto")
+    certificate = trustme.CA().issue_cert("127.0.0.1")
+    certificate.private_key_pem.write_to_path(site.keys / "tls.key")
+    certificate.cert_chain_pems[0].write_to_path(site.keys / "tls.crt")
+    site.edit("  shutdown_delay", "  tls: {cert_file: ../keys/tls.crt, key_file: ../keys/tls.key}\n  shutdown_delay")
+    with site.start() as running:
+        assert running.metric('certificate_expiry_seconds{name="server"}') > 0
+        status = running.status()
+        assert (status["transport"], status["transport_reason"]) == ("grpcio", "TLS is configured, which only grpcio has")
 
 
 def test_the_admin_listener_checks_the_host(running: Running) -> None:
