@@ -3,7 +3,7 @@
 import gc
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from sidecar.authn.keytable import ALWAYS, KeyTable
 from sidecar.engine.check import Engine
 from sidecar.engine.compile import compile_snapshot
 from sidecar.engine.ids import DecisionIds
-from sidecar.engine.snapshot import Current, LiveTables
+from sidecar.engine.snapshot import Current, LiveTables, Snapshot
 from sidecar.model.meter import Meter
 from sidecar.model.steps import to_end
 from sidecar.wire.service import CheckService
@@ -48,6 +48,16 @@ class Service:
         if not self._sink.close(CLOSE_SECONDS):
             raise RuntimeError("records were left unwritten")
         return int(self._reader.communicate()[0])
+
+
+def _finish(slices: Generator[None, None, Snapshot]) -> Snapshot:
+    """Compile without the pauses that a serving process takes between slices."""
+    while True:
+        try:
+            next(slices)
+        except StopIteration as done:
+            snapshot: Snapshot = done.value
+            return snapshot
 
 
 @contextmanager
