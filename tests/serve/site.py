@@ -180,6 +180,11 @@ class Running:
     def log(self) -> str:
         return self.proc.stderr.read_text()
 
+    def logged(self, text: str) -> bool:
+        """Whether the log says it; lines are written by a thread, so it may take a moment."""
+        eventually(lambda: text in self.log())
+        return True
+
     def terminate(self) -> None:
         self.proc.signal(signal.SIGTERM)
 

@@ -33,7 +33,7 @@ def test_a_drain_loses_nothing(slow_site: Site) -> None:
         assert load.errors == []
         assert set(load.answers) == {200}
         assert len(running.records()) == len(load.answers), "every decision has its record"
-        assert '"message":"drained"' in running.log()
+        assert running.logged('"message":"drained"')
 
 
 def test_shutdown_timeout_bounds_the_drain(site_on_both: Site) -> None:
@@ -48,7 +48,7 @@ def test_shutdown_timeout_bounds_the_drain(site_on_both: Site) -> None:
         assert running.proc.wait(10) == 0
         assert 1 <= time.monotonic() - began < 4
         assert set(load.answers) <= {200, 503}
-        assert "shutdown_timeout reached" in running.log()
+        assert running.logged("shutdown_timeout reached")
         denied = {record["reason"] for record in running.records() if record.get("status") == 503}
         assert denied <= {"not_ready"}
 

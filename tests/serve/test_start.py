@@ -38,7 +38,7 @@ def test_it_decides_on_every_transport(site_everywhere: Site) -> None:
         status = running.status()
         assert (status["transport"], status["address"]) == (site.options["transport"], site.address)
         eventually(lambda: len(running.records()) == 6)
-        assert f"ready: {site.options['transport']} on {site.address}" in running.log()
+        assert running.logged(f"ready: {site.options['transport']} on {site.address}")
 
 
 def test_an_invalid_configuration_is_printed_with_its_places(site: Site) -> None:
@@ -151,13 +151,13 @@ def test_what_weakens_security_is_said(site: Site) -> None:
     site.edit("paths: [/healthz]", 'paths: ["/{rest=**}"]')
     with site.start() as running:
         assert running.status()["unsafe_settings"] == ["routes.health.authenticate"]
-        assert "a setting weakens security: routes.health.authenticate" in running.log()
+        assert running.logged("a setting weakens security: routes.health.authenticate")
         assert running.metric('unsafe_setting{setting="routes.health.authenticate"}') == 1
 
 
 def test_the_risk_of_native_on_loopback_is_said(running: Running) -> None:
     """Security rule 24."""
-    assert "native transport on TCP" in running.log()
+    assert running.logged("native transport on TCP")
 
 
 def test_status_holds_nothing_secret(site: Site) -> None:
