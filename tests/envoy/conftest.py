@@ -12,14 +12,10 @@ HERE = Path(__file__).parent
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark these tests, and keep those of one transport on one worker: each worker then starts only the stacks that it needs."""
+    """Mark these tests."""
     for item in items:
-        if HERE not in item.path.parents:
-            continue
-        item.add_marker(pytest.mark.envoy)
-        params = item.callspec.params.values() if hasattr(item, "callspec") else ()
-        for transport in set(TRANSPORTS).intersection(value for value in params if isinstance(value, str)):
-            item.add_marker(pytest.mark.xdist_group(f"envoy-{transport}"))
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.envoy)
 
 
 @pytest.fixture(scope="session")
@@ -50,7 +46,7 @@ def _stacks(shared: Shared) -> Iterator[dict[str, Stack]]:
 
 @pytest.fixture(params=TRANSPORTS)
 def transport(request: pytest.FixtureRequest) -> str:
-    """Each front on each kind of socket."""
+    """Each front on each kind of socket. ``tests/conftest.py`` keeps the tests of one on one worker."""
     return request.param
 
 

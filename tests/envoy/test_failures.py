@@ -34,12 +34,12 @@ def test_a_frozen_sidecar_is_a_503_and_not_an_allow(fresh):
     reply = fresh.send(POSTS, headers)
     took = time.monotonic() - started
     assert reply.status == 503
-    assert took < 2
+    assert took < 5
     assert fresh.logged(reply)["details"] == "ext_authz_error"
     assert fresh.send("/public/page").status == 503
     assert fresh.shared.upstream.served.total() == before
     fresh.sidecar.resume()
-    until = time.monotonic() + 5
+    until = time.monotonic() + 15
     while fresh.send(POSTS, headers).status != 200:
         assert time.monotonic() < until, "it did not recover"
         time.sleep(0.05)

@@ -15,6 +15,8 @@ from .ports import free_port
 from .proc import Proc
 
 SHIPPED = Path(__file__).parents[2] / "envoy" / "envoy.yaml"
+START_TIMEOUT = 60.0
+OPTIONS = ("--use-dynamic-base-id", "--concurrency", "1", "--file-flush-interval-msec", "10", "-l", "warning")
 HARDENING = ("normalize_path", "merge_slashes", "path_with_escaped_slashes_action")
 
 
@@ -67,38 +69,38 @@ class EnvoyServer:
     """Envoy on ``port`` (as shipped) and, if asked, on ``plain_port`` (unhardened), with its access log in a file."""
 
     def __init__(
-        self, folder: Path, *, sidecars: Sequence[str], upstream: str, plain: bool = False, port: int = 0, failure_mode_allow: bool = False
+        self,
+        folder: Path,
+        *,
+        sidecars: Sequence[str],
+        upstream: str,
+        plain: bool = False,
+        failure_mode_allow: bool = False,
+        timeout: str = "",
     ) -> None:
-        """Start it and wait until it serves. ``sidecars``: one or more check listeners, ``upstream``: host:port."""
-        self.port = port or free_port()
+        """Start it and wait until it serves. ``sidecars``: one or more check listeners, ``upstream``: host:port.
+
+        ``timeout`` of a check, for machines that are busy with other tests; as shipped by default.
+        """
+        self.port = free_port()
         self.plain_port = free_port() if plain else 0
         self.admin_port = free_port()
         self.log = folder / "access.log"
         config = folder / "envoy.yaml"
-        config.write_text(json.dumps(self._config(sidecars, upstream, failure_mode_allow=failure_mode_allow)))
-        command = [
-            binary(),
-            "-c",
-            str(config),
-            "--use-dynamic-base-id",
-            "--concurrency",
-            "1",
-            "--file-flush-interval-msec",
-            "10",
-            "-l",
-            "warning",
-        ]
-        self.proc = Proc("envoy", [*command, "--parent-shutdown-time-s", "1"], folder)
-        self.proc.wait_ready(self.ready)
+        overrides = {"failure_mode_allow": failure_mode_allow, **({"timeout": timeout} if timeout else {})}
+        config.write_text(json.dumps(self._config(sidecars, upstream, overrides)))
+        self.proc = Proc("envoy", [binary(), "-c", str(config), *OPTIONS], folder)
+        self.proc.wait_ready(self.ready, START_TIMEOUT)
 
-    def _config(self, sidecars: Sequence[str], upstream: str, *, failure_mode_allow: bool) -> dict[str, Any]:
+    def _config(self, sidecars: Sequence[str], upstream: str, overrides: dict[str, Any]) -> dict[str, Any]:
         config = yaml.safe_load(SHIPPED.read_text())
         config["admin"]["address"]["socket_address"]["port_value"] = self.admin_port
         resources = config["static_resources"]
         listener = resources["listeners"][0]
         listener["address"]["socket_address"] = {"address": "127.0.0.1", "port_value": self.port}
         manager(listener)["access_log"][0]["typed_config"]["path"] = str(self.log)
-        ext_authz(listener)["failure_mode_allow"] = failure_mode_allow
+        ext_authz(listener)["failure_mode_allow"] = overrides["failure_mode_allow"]
+        ext_authz(listener)["grpc_service"].update({name: value for name, value in overrides.items() if name == "timeout"})
         if self.plain_port:
             resources["listeners"].append(unhardened(listener, port=self.plain_port))
         clusters = {cluster["name"]: cluster["load_assignment"]["endpoints"][0] for cluster in resources["clusters"]}

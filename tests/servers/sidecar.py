@@ -12,7 +12,7 @@ from .client import send
 from .proc import Proc
 
 ROOT = Path(__file__).parents[2]
-START_TIMEOUT = 30.0
+START_TIMEOUT = 60.0
 
 
 class SidecarServer:
