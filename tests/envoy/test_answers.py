@@ -111,6 +111,16 @@ def test_an_allowed_grpc_call_reaches_the_upstream(stack):
     assert stack.shared.upstream.served["/demo.Posts/Get"] == before + 1
 
 
+def test_cookies_in_pieces_are_one_cookie_header(stack):
+    """HTTP/2 callers, browsers among them, send each cookie apart (RFC 9113 §8.2.3): no second Cookie line in the sense of rule 16."""
+    before = stack.shared.upstream.served["/demo.Posts/Get"]
+    token = stack.shared.corp.token("sam", roles=["viewer"])
+    call(stack, "/demo.Posts/Get", [("cookie", "theme=dark"), ("cookie", f"access={token}"), ("cookie", "lang=en")])
+    assert stack.shared.upstream.served["/demo.Posts/Get"] == before + 1
+    error = call(stack, "/demo.Posts/Get", [("cookie", f"access={token}"), ("cookie", "access=x")])
+    assert error.code() == grpc.StatusCode.INVALID_ARGUMENT
+
+
 def test_envoys_log_knows_the_decision(stack, send):
     """Dynamic metadata: `reason` is left out when it is plain `permitted`, which keeps the answer small."""
     line = stack.logged(send(POSTS, [bearer(stack, "viewer")]))

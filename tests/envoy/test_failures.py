@@ -128,3 +128,16 @@ def test_of_two_sidecars_one_can_go_without_a_single_error(transport, shared):
         assert stack.envoy.healthy_sidecars() == 1
         both = [len([record for record in server.records() if record["decision"] == "allow"]) for server, _ in stack.sidecars]
         assert min(both) > 0
+
+
+@pytest.mark.parametrize("transport", ["native-uds", "grpcio-tcp"])
+def test_of_two_sidecars_one_can_hang(transport, shared):
+    """Refused with 503 at first, never let through; once the health checks have noticed, the other answers everything."""
+    with running(transport, shared, sidecars=2) as stack:
+        headers = token(stack)
+        stack.sidecars[0][0].pause()
+        until = time.monotonic() + 20
+        while stack.envoy.healthy_sidecars() > 1:
+            assert stack.send(POSTS, headers).status in {200, 503}
+            assert time.monotonic() < until, "Envoy did not notice"
+        assert {stack.send(POSTS, headers).status for _ in range(20)} == {200}
