@@ -11,7 +11,7 @@ from .engine import measure_engine
 from .facts import VERIFY_RANGE, gather
 from .fronts import measure_grpcio, measure_native
 from .new_token import measure_new_token
-from .report import remarks, table, write_json
+from .report import caveats, remarks, table, write_json
 from .scaling import measure_roles, measure_routes
 from .start import measure_start
 from .targets import TARGETS, Figure, Verdict, breached, judge
@@ -42,6 +42,8 @@ def main() -> int:
             figures |= {figure.name: figure for figure in GROUPS[group](Path(folder) / group, effort)}
     print(table(figures))
     print(remarks(facts))
+    for caveat in caveats(figures):
+        print(caveat)
     name = "guard.json" if options.guard else "partial.json" if options.only else "latest.json"
     write_json(options.output or RESULTS / name, facts, figures)
     if not options.guard:

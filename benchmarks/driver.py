@@ -31,6 +31,7 @@ class Session:
         """Connect; nothing is sent yet."""
         self.target = target
         self.tally = Tally()
+        self.total = 0
         extra = (("user-agent", "benchmarks/1"), *((("grpc-timeout", plan.grpc_timeout),) if plan.grpc_timeout else ()))
         blocks = http2.header_blocks(CHECK_PATH, "sidecar", extra)
         script = Script(read_corpus(target.corpus), blocks, bytes.fromhex(target.expect) or None)
@@ -59,12 +60,13 @@ class Session:
                 connection.flush()
         elapsed = time.perf_counter() - begin
         own, cpu = time.process_time() - own, cpu_seconds(self.target.pid) - cpu
+        self.total += tally.replies
         if tally.wrong:
             count, (text, _) = tally.wrong.total(), tally.wrong.most_common(1)[0]
             raise ServerFault(f"{self.target.name}: {count} of {tally.replies} replies are wrong, for example: {text}")
         latencies = sorted(tally.latencies)
         return Round(
-            target=self.target.name, replies=tally.replies, seconds=elapsed, cpu=cpu, driver_cpu=own,
+            target=self.target.name, replies=tally.replies, total=self.total, seconds=elapsed, cpu=cpu, driver_cpu=own,
             p50=latencies[len(latencies) // 2], p99=latencies[len(latencies) * 99 // 100],
         )  # fmt: skip
 

@@ -79,7 +79,7 @@ def drive(plan: Plan) -> list[Round]:
 def _figures(name: str, rounds: list[Round], recorded: int) -> Iterable[Figure]:
     noop = [one for one in rounds if one.target == "noop"]
     real = [one for one in rounds if one.target == "real"]
-    answered = sum(one.replies for one in real)
+    answered = real[-1].total
     details: dict[str, object] = {
         "noop_us": round(median(one.cost for one in noop) * 1e6, 2),
         "real_us": round(median(one.cost for one in real) * 1e6, 2),
@@ -87,10 +87,11 @@ def _figures(name: str, rounds: list[Round], recorded: int) -> Iterable[Figure]:
         "real_per_second": round(median(one.rate for one in real)),
         "noop_p99_ms": round(median(one.p99 for one in noop) * 1e3, 2),
         "real_p99_ms": round(median(one.p99 for one in real) * 1e3, 2),
-        "replies_checked": answered,
+        "decisions": answered,
         "records_read": recorded,
         "ratios": [round(b.cost / a.cost, 3) for a, b in zip(noop, real, strict=True)],
     }
     yield Figure(name=name, value=median(b.cost / a.cost for a, b in zip(noop, real, strict=True)), details=details)
     if name in {"native", "grpcio"}:
+        yield Figure(name=f"{name}-lost", value=100 * (1 - recorded / answered))
         yield Figure(name=f"{name}-rate", value=median(b.rate / a.rate for a, b in zip(noop, real, strict=True)))

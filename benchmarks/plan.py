@@ -40,10 +40,14 @@ class Plan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Round:
-    """One target in one round; times in seconds, ``cpu`` is the server's, ``driver_cpu`` the generator's own."""
+    """One target in one round; times in seconds, ``cpu`` is the server's, ``driver_cpu`` the generator's own.
+
+    ``total`` counts all replies of this target up to the end of the round, the warm-up's included.
+    """
 
     target: str
     replies: int
+    total: int
     seconds: float
     cpu: float
     driver_cpu: float

@@ -40,6 +40,14 @@ def remarks(facts: Mapping[str, object]) -> str:
     )
 
 
+def caveats(figures: Mapping[str, Figure]) -> list[str]:
+    """What makes a figure look better than it is: a record that is dropped is not encoded nor written."""
+    lost = {front: figures[f"{front}-lost"].value for front in ("native", "grpcio") if f"{front}-lost" in figures}
+    return [
+        f"{front}: {share:.0f} % of the records were dropped, so its cost is understated" for front, share in lost.items() if share >= 1
+    ]
+
+
 def write_json(path: Path, facts: Mapping[str, object], figures: Mapping[str, Figure]) -> None:
     """Write facts and rows, for docs and for comparison."""
     rows = []

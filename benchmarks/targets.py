@@ -47,8 +47,10 @@ TARGETS = (
     Target(name="native-unix", what="the same on a Unix socket", unit="ratio"),
     Target(name="native-as-envoy", what="the same as Envoy sends it: header_map, deadline", unit="ratio"),
     Target(name="native-rate", what="native front: calls per second ÷ no-op", unit="ratio"),
+    Target(name="native-lost", what="native front: records dropped at full load", unit="%"),
     Target(name="grpcio", what="grpcio front: CPU per call ÷ no-op", unit="ratio", must=1.12, goal=1.06, margin=RATIO),
     Target(name="grpcio-rate", what="grpcio front: calls per second ÷ no-op", unit="ratio"),
+    Target(name="grpcio-lost", what="grpcio front: records dropped at full load", unit="%"),
     Target(name="routes", what="cost with 10,000 routes ÷ with 10", unit="ratio", must=1.3, goal=1.05, margin=RATIO),
     Target(name="roles", what="cost with 5,000 roles ÷ with 5", unit="ratio", must=1.3, goal=1.05, margin=RATIO),
     Target(
