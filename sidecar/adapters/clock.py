@@ -4,6 +4,8 @@ from time import monotonic, time
 
 from sidecar.model.instant import Instant
 
+_new = tuple.__new__  # twice as fast as the class itself, which is a Python function
+
 
 class SystemClock:
     """Implements ``ports.Clock``."""
@@ -12,8 +14,7 @@ class SystemClock:
 
     def now(self) -> Instant:
         """Both times, read together: wall seconds since the epoch, and monotonic seconds."""
-        return Instant(time(), monotonic())
+        return _new(Instant, (time(), monotonic()))
 
-    def mono(self) -> float:
-        """Monotonic seconds."""
-        return monotonic()
+    mono = staticmethod(monotonic)
+    """Monotonic seconds."""

@@ -64,7 +64,11 @@ def _lines(source: MetricsSource) -> Iterator[str]:
     durations = {"allow": source.meter.allow_seconds, "deny": source.meter.deny_seconds}
     yield from _histogram("check_duration_seconds", "Time from receiving a check to its answer.", "decision", durations)
     yield from _histogram("phase_duration_seconds", "Time in a phase, of one check in 64.", "phase", source.meter.phases)
-    caches = ((f'cache="{cache}",result="{result}"', count) for (cache, result), count in list(source.meter.caches.items()))
+    caches = (
+        (f'cache="{cache}",result="{result}"', getattr(count, result))
+        for cache, count in source.meter.caches.items()
+        for result in ("hit", "miss", "stale")
+    )
     yield from _family("cache_requests_total", "counter", "Cache lookups by result.", caches)
     yield from _family("cache_entries", "gauge", "Entries of a cache.", _by("cache", source.cache_entries()))
     issuers = list(source.issuers())

@@ -4,11 +4,12 @@ Keyed on the token's SHA-256. Bounded by entries and by estimated bytes; times a
 apart, so that a flood of bad tokens cannot evict good ones.
 """
 
-from collections import Counter
+from collections.abc import Mapping
 
 from cachetools import LRUCache
 
 from sidecar.model.instant import Instant
+from sidecar.model.meter import CacheCount
 from sidecar.model.outcome import Rejected
 
 from .issuer import Issuer
@@ -21,48 +22,51 @@ REJECTED_SECONDS = 10.0
 class TokenCache:
     """Verified and rejected tokens. Errors and ``keys_unavailable`` never come here."""
 
-    __slots__ = ("_counts", "_rejected", "memory")
+    __slots__ = ("_count", "_rejected", "_rejected_count", "memory")
 
-    def __init__(self, counts: Counter[tuple[str, str]]) -> None:
-        """Count requests by (cache, result) into ``counts``."""
+    def __init__(self, counts: Mapping[str, CacheCount]) -> None:
+        """Count lookups into ``counts``."""
         self.memory = Memory()
         self._rejected: LRUCache[bytes, tuple[Rejected, Issuer, object, float]] = LRUCache(REJECTED_ENTRIES)
-        self._counts = counts
+        self._count = counts["tokens"]
+        self._rejected_count = counts["rejected_tokens"]
 
-    def verified(self, key: bytes, issuers: dict[str, Issuer], rbac: object, now: Instant) -> Known | None:
-        """Return the entry if everything that it hinges on still stands: issuer, key, grants, time."""
-        entry = self.memory.get(key)
-        if entry is None:
-            self._counts["tokens", "miss"] += 1
+    def verified(self, key: bytes, epoch: object, issuers: Mapping[str, Issuer], rbac: object, now: Instant) -> Known | None:
+        """Return the entry if everything that it hinges on still stands: issuer, key, grants, time.
+
+        ``epoch`` stands for one snapshot, and so for its ``issuers`` and ``rbac``.
+        """
+        known = self.memory.get(key)
+        if known is None:
+            self._count.miss += 1
             return None
-        issuer = entry.issuer
+        signed = known.signed
         if (
-            issuer is not None
-            and entry.rbac is rbac
-            and issuers.get(issuer.name) is issuer
-            and (held := issuer.table.held) is not None
-            and now.mono - held.fetched_at <= issuer.stale_max
-            and entry.thumbprint in held.keys.thumbprints
-            and entry.starts <= now.wall + issuer.clock_skew
-            and now.wall < entry.principal.until
+            signed is not None
+            and ((signed.good_under is epoch and signed.good_with is signed.table.held) or signed.still_good(epoch, issuers))
+            and known.rbac is rbac
+            and now.mono <= signed.stale_at
+            and known.starts <= now.wall < known.until
         ):
-            self._counts["tokens", "hit"] += 1
-            entry.used = True
-            return entry
+            self._count.hit += 1
+            known.used = True
+            return known
         self.memory.forget(key)
-        self._counts["tokens", "stale"] += 1
+        self._count.stale += 1
         return None
 
-    def rejected(self, key: bytes, issuers: dict[str, Issuer], now: Instant) -> Rejected | None:
+    def rejected(self, key: bytes, issuers: Mapping[str, Issuer], now: Instant) -> Rejected | None:
         """Return a recent rejection that was made with the same issuer configuration and keys."""
         entry = self._rejected.get(key)
         if entry is None:
+            self._rejected_count.miss += 1
             return None
         verdict, issuer, keys, at = entry
         if issuers.get(issuer.name) is issuer and issuer.usable_keys(now) is keys and at <= now.mono < at + REJECTED_SECONDS:
-            self._counts["rejected_tokens", "hit"] += 1
+            self._rejected_count.hit += 1
             return verdict
         del self._rejected[key]
+        self._rejected_count.stale += 1
         return None
 
     def remember_rejected(self, key: bytes, verdict: Rejected, issuer: Issuer, now: Instant) -> None:

@@ -102,7 +102,7 @@ class HeaderPlace:
 
     __slots__ = ("_schemeless", "_schemes", "name")
 
-    def __init__(self, name: str, readers: tuple[Reader, ...]) -> None:
+    def __init__(self, name: str, readers: Sequence[Reader]) -> None:
         """Sort the readers by scheme (case-insensitive, RFC 9110 §11.1)."""
         self.name = name
         by_scheme: dict[str, list[Reader]] = {}
@@ -141,7 +141,7 @@ class Extraction:
         places: dict[tuple[str, str], list[Reader]] = {}
         for reader in readers:
             places.setdefault((reader.place.kind, reader.place.name), []).append(reader)
-        self._headers = tuple(HeaderPlace(name, tuple(found)) for (kind, name), found in places.items() if kind == "header")
+        self._headers = tuple((name, HeaderPlace(name, found).read) for (kind, name), found in places.items() if kind == "header")
         self._cookies = tuple((name, Judges(found)) for (kind, name), found in places.items() if kind == "cookie")
         self._queries = tuple((name, Judges(found)) for (kind, name), found in places.items() if kind == "query")
         self._elsewhere = bool(self._cookies or self._queries)
@@ -151,15 +151,14 @@ class Extraction:
         """Return the one credential to judge, None if there is none, or why what is there cannot count."""
         found: list[Presented] = []
         get = headers.get
-        for place in self._headers:
-            value = get(place.name)
-            if value is None:
-                continue
-            credential = place.read(value)
-            if isinstance(credential, Rejected):
-                return credential
-            if credential is not None:
-                found.append(credential)
+        for name, read in self._headers:
+            value = get(name)
+            if value is not None:
+                credential = read(value)
+                if isinstance(credential, Rejected):
+                    return credential
+                if credential is not None:
+                    found.append(credential)
         if self._elsewhere:
             for credential in self._read_rest(headers, path):
                 if isinstance(credential, Rejected):

@@ -3,10 +3,13 @@
 Second chance instead of an exact order: moving an entry at every hit would cost 0.4 µs of it.
 """
 
+from collections.abc import Mapping
+
 from sidecar.model.decision import Decision
 from sidecar.model.principal import Principal
 
 from .issuer import Issuer
+from .keytable import Held
 
 MAX_BYTES = 16 * 1024 * 1024
 MAX_VERDICTS = 128
@@ -19,18 +22,20 @@ _WEIGHT_OF_VERDICT = 256
 class Known:
     """A principal, what it hinges on, and the verdicts on it by compiled route (routes live with their snapshot).
 
-    ``issuer`` and ``thumbprint`` (of the key that signed) are those of a token.
+    ``rbac``: the compiled grants that the principal came from. Times are wall seconds: good from ``starts`` until
+    before ``until``.
     """
 
-    __slots__ = ("issuer", "memory", "principal", "rbac", "starts", "thumbprint", "used", "verdicts", "weight")
+    __slots__ = ("authenticator", "memory", "principal", "rbac", "signed", "starts", "until", "used", "verdicts", "weight")
 
-    def __init__(self, principal: Principal, rbac: object, size: int = 0, issuer: Issuer | None = None, thumbprint: bytes = b"") -> None:
-        """``rbac``: the compiled grants that it came from; ``size``: characters of the credential."""
+    def __init__(self, principal: Principal, rbac: object, *, size: int = 0, signed: "Signed | None" = None) -> None:
+        """``size``: characters of the credential; ``signed``: for a token."""
         self.principal = principal
+        self.authenticator = principal.identity.authenticator
         self.rbac = rbac
-        self.issuer = issuer
-        self.thumbprint = thumbprint
-        self.starts = principal.identity.not_before
+        self.signed = signed
+        self.starts = principal.identity.not_before - (signed.issuer.clock_skew if signed is not None else 0.0)
+        self.until = principal.until
         self.weight = _BASE_WEIGHT + _WEIGHT_PER_CHARACTER * size
         self.memory: Memory | None = None
         """Where it is kept, and its weight counted."""
@@ -48,6 +53,33 @@ class Known:
         self.weight += more
         if self.memory is not None:
             self.memory.weigh(more)
+
+
+class Signed:
+    """What a token's verification hinged on. Looked at whole once per snapshot and key set, then by three references.
+
+    ``good_under`` and ``good_with``: the snapshot's epoch and the key table's content under which it was found good;
+    ``stale_at``: monotonic second at which that content is too old.
+    """
+
+    __slots__ = ("good_under", "good_with", "issuer", "stale_at", "table", "thumbprint")
+
+    def __init__(self, issuer: Issuer, thumbprint: bytes) -> None:
+        """``thumbprint`` of the key that signed."""
+        self.issuer = issuer
+        self.table = issuer.table
+        self.thumbprint = thumbprint
+        self.good_under: object = None
+        self.good_with: Held | None = None
+        self.stale_at = 0.0
+
+    def still_good(self, epoch: object, issuers: Mapping[str, Issuer]) -> bool:
+        """Look at all of it: the same issuer configuration, and the key is still in the issuer's set."""
+        held = self.table.held
+        if issuers.get(self.issuer.name) is not self.issuer or held is None or self.thumbprint not in held.keys.thumbprints:
+            return False
+        self.good_under, self.good_with, self.stale_at = epoch, held, held.fetched_at + self.issuer.stale_max
+        return True
 
 
 class Memory:

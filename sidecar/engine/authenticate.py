@@ -1,7 +1,6 @@
 """One presented credential to a principal: from memory where possible, else verified now."""
 
-from collections import Counter
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from hashlib import sha256
 
 from sidecar.authn.api_key import ApiKeyRecord, check_record
@@ -9,9 +8,10 @@ from sidecar.authn.cache import TokenCache
 from sidecar.authn.extract import Presented
 from sidecar.authn.jose import parse_token
 from sidecar.authn.jwt import lasting, verify_token
-from sidecar.authn.memory import Known, Memory
+from sidecar.authn.memory import Known, Memory, Signed
 from sidecar.model.ask import Ask
 from sidecar.model.instant import Instant
+from sidecar.model.meter import CacheCount
 from sidecar.model.outcome import Rejected, Undetermined
 from sidecar.model.reason import Reason
 from sidecar.model.request import CheckInput
@@ -27,8 +27,8 @@ class Authenticator:
 
     __slots__ = ("keys", "tokens")
 
-    def __init__(self, counts: Counter[tuple[str, str]]) -> None:
-        """Count cache requests into ``counts``."""
+    def __init__(self, counts: Mapping[str, CacheCount]) -> None:
+        """Count cache lookups into ``counts``."""
         self.tokens = TokenCache(counts)
         self.keys = Memory()
 
@@ -38,8 +38,8 @@ class Authenticator:
         if len(value) > snapshot.longest_token:
             return Rejected(Reason.INVALID_TOKEN, "longer than any issuer's max_token_size")
         key = sha256(value.encode()).digest()
-        entry = self.tokens.verified(key, snapshot.issuers, snapshot.rbac, now)
-        return entry if entry is not None and entry.principal.identity.authenticator in group.by_name else key
+        known = self.tokens.verified(key, snapshot.epoch, snapshot.issuers, snapshot.rbac, now)
+        return known if known is not None and known.authenticator in group.by_name else key
 
     def token(
         self, presented: Presented, key: bytes, snapshot: Snapshot, now: Instant
@@ -67,7 +67,7 @@ class Authenticator:
         if isinstance(verdict, Undetermined):
             return verdict
         principal = snapshot.rbac.principal(verdict.identity, now.wall)
-        entry = Known(principal, snapshot.rbac, len(presented.value), issuer, verdict.thumbprint)
+        entry = Known(principal, snapshot.rbac, size=len(presented.value), signed=Signed(issuer, verdict.thumbprint))
         self.tokens.memory.put(key, entry)
         return entry
 
@@ -91,7 +91,7 @@ class Authenticator:
 
     def _key(self, record: ApiKeyRecord, snapshot: Snapshot, now: Instant) -> Known:
         entry = self.keys.get(record)
-        if entry is None or entry.rbac is not snapshot.rbac or now.wall >= entry.principal.until:
+        if entry is None or entry.rbac is not snapshot.rbac or now.wall >= entry.until:
             entry = Known(snapshot.rbac.principal(record.identity, now.wall), snapshot.rbac)
             self.keys.put(record, entry)
         entry.used = True

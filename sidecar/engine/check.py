@@ -87,8 +87,8 @@ def _allow(reason: Reason, rule: str, route: Route, principal: Principal, snapsh
 def _take_off(allow: Allow, request: CheckInput, presented: Presented | None, snapshot: Snapshot) -> Allow:
     """Add what this very request needs taken off; worked out anew each time, whatever was remembered."""
     accepted = presented.group.by_name.get(allow.principal.identity.authenticator) if presented is not None else None
-    look_alikes = snapshot.look_alikes.present(request.headers)
     taken = snapshot.credentials.take_off(request, accepted)
+    look_alikes = snapshot.look_alikes.present(request.headers)
     if not look_alikes and taken is NOTHING_TAKEN_OFF:
         return allow
     return allow.with_mutations(combine(allow.mutations, look_alikes, taken))
@@ -101,9 +101,8 @@ def _preflight_allowed(request: CheckInput, route: Route, nobody: Principal, sna
 
 def _locate(request: CheckInput, snapshot: Snapshot) -> tuple[Route, bool] | Deny:
     """Host, path, method → the route, and whether this is a preflight that it answers."""
-    host: str | None = request.host
-    if not snapshot.routes.names_host(request.host):
-        host = canonical_host(request.host)
+    # A host that a route names is canonical as it stands.
+    host = request.host if request.host in snapshot.routes.hosts else canonical_host(request.host)
     if host is None:
         return Deny(Reason.AMBIGUOUS_HOST, detail="neither a DNS name nor an address")
     path = canonical_path(request.path)

@@ -43,7 +43,9 @@ def compile_snapshot(
     meter.retire(frozenset(settings.routes))
     return Snapshot(
         revision=revision,
+        epoch=object(),
         settings=settings,
+        check_deadline=settings.server.check_deadline,
         routes=routes,
         issuers=issuers,
         longest_token=max((issuer.max_token_size for issuer in issuers.values()), default=0),

@@ -63,7 +63,7 @@ class LookAlikes:
 class Credentials:
     """Takes credentials with ``forward: false`` off every request, accepted by its route or not (rule 15)."""
 
-    __slots__ = ("_cookies", "_headers", "_queries", "always")
+    __slots__ = ("_cookies", "_headers", "_only_header", "_queries", "always")
 
     def __init__(self, places: Iterable[CredentialPlace]) -> None:
         """Compile. ``always``: headers that hold nothing but such credentials, removed unseen."""
@@ -80,9 +80,12 @@ class Credentials:
         self._headers = tuple((name, tuple(found)) for name, found in stripped.items() if name not in self.always)
         self._cookies = tuple(dict.fromkeys(cookies))
         self._queries = tuple(dict.fromkeys(queries))
+        self._only_header = self._headers[0][0] if len(self._headers) == 1 and not cookies and not queries else ""
 
     def take_off(self, request: CheckInput, accepted: Reader | None) -> "TakenOff":
         """Say what to change on this request; an ``accepted`` credential goes by its own ``forward``."""
+        if accepted is not None and accepted.place.forward and accepted.place.name == self._only_header and accepted.place.kind == "header":
+            return NOTHING_TAKEN_OFF  # the one header that could hold such a credential holds one that is forwarded
         headers = request.headers
         removed: tuple[str, ...] = ()
         for name, places in self._headers:

@@ -119,11 +119,12 @@ class Node(Generic[T]):
 class RouteTable(Generic[T]):
     """Every route of a configuration, compiled."""
 
-    __slots__ = ("_any", "_exact", "_fold", "_odd", "_strict", "_suffixes", "warnings")
+    __slots__ = ("_any", "_fold", "_odd", "_strict", "_suffixes", "hosts", "warnings")
 
     def __init__(self, paths: PathSettings) -> None:
         """Start empty; ``paths`` says how trailing slashes and case are read."""
-        self._exact: dict[str, Node[T]] = {}
+        self.hosts: dict[str, Node[T]] = {}
+        """By exact host."""
         self._suffixes: dict[str, Node[T]] = {}
         self._any: Node[T] | None = None
         self._fold = paths.case == "insensitive"
@@ -131,13 +132,9 @@ class RouteTable(Generic[T]):
         self._odd = self._fold or self._strict
         self.warnings: tuple[tuple[str, str], ...] = ()
 
-    def names_host(self, host: str) -> bool:
-        """Tell whether a route names this very text as a host: then it is canonical as it stands."""
-        return host in self._exact
-
     def find(self, host: str, path: Path) -> Leaf[T] | None:
         """Return the routes at the one place where host and path lead, or None."""
-        node = self._exact.get(host) or self._by_suffix(host) or self._any
+        node = self.hosts.get(host) or self._by_suffix(host) or self._any
         if node is None:
             return None
         for segment in self._segments(path) if self._odd else path.segments:
@@ -175,7 +172,7 @@ class RouteTable(Generic[T]):
             return self._any
         if host.startswith("*."):
             return self._suffixes.setdefault(host[2:], Node())
-        return self._exact.setdefault(host, Node())
+        return self.hosts.setdefault(host, Node())
 
     def _place(self, root: Node[T], pattern: str, route: RouteSettings) -> Leaf[T]:
         node = root
@@ -202,7 +199,7 @@ class RouteTable(Generic[T]):
 
     def roots(self) -> Iterator[tuple[str, Node[T]]]:
         """Give each host pattern with its path tree."""
-        yield from self._exact.items()
+        yield from self.hosts.items()
         yield from ((f"*.{suffix}", node) for suffix, node in self._suffixes.items())
         if self._any is not None:
             yield "any host", self._any

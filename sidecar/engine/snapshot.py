@@ -64,7 +64,10 @@ class Snapshot:
     """Everything that a check reads. ``settings`` stays for comparisons at the next reload and for /status."""
 
     revision: str
+    epoch: object
+    """Stands for this very snapshot, without keeping it alive in whatever was remembered under it."""
     settings: Settings
+    check_deadline: float
     routes: RouteTable[Route]
     issuers: dict[str, Issuer]
     longest_token: int

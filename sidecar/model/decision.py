@@ -18,7 +18,7 @@ class Answer(NamedTuple):
 class Allow:
     """Let the request through, with these mutations."""
 
-    __slots__ = ("mutations", "principal", "reason", "route", "rule")
+    __slots__ = ("encoded", "mutations", "principal", "reason", "route", "rule")
 
     def __init__(self, reason: Reason, rule: str, route: str, principal: Principal, mutations: Mutations) -> None:
         """Raise ValueError unless ``reason`` is an allowing one and ``rule`` names what granted it."""
@@ -29,6 +29,8 @@ class Allow:
         self.route = route
         self.principal = principal
         self.mutations = mutations
+        self.encoded: tuple[bytes, bytes] | None = None
+        """The encoder's memo of exactly this value: what stands before and after the decision id."""
 
     def with_mutations(self, mutations: Mutations) -> "Allow":
         """Give the same verdict with other mutations."""

@@ -5,7 +5,6 @@ that are at most one update old, which is all a scrape needs.
 """
 
 from bisect import bisect_left
-from collections import Counter
 
 from .decision import Allow, Decision
 from .reason import Reason
@@ -47,9 +46,17 @@ class RouteRow:
         self.name = name
         self.decisions: dict[Reason, int] = {}
 
-    def count(self, reason: Reason) -> None:
-        """Count one decision."""
-        self.decisions[reason] = self.decisions.get(reason, 0) + 1
+
+class CacheCount:
+    """Lookups of one cache by result; ``stale``: found, but what it hinged on had changed."""
+
+    __slots__ = ("hit", "miss", "stale")
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self.hit = 0
+        self.miss = 0
+        self.stale = 0
 
 
 class Meter:
@@ -63,16 +70,18 @@ class Meter:
         self.no_route = self.row(NO_ROUTE)
         self.allow_seconds = Histogram()
         self.deny_seconds = Histogram()
-        self.caches: Counter[tuple[str, str]] = Counter()
-        """(cache, result) → requests."""
+        self.caches = {"tokens": CacheCount(), "rejected_tokens": CacheCount()}
         self.in_flight = 0
         self.phases = {phase: Histogram() for phase in ("decode", "decide", "answer")}
         """Of a sample of the checks that memory answers."""
 
     def count(self, decision: Decision, seconds: float) -> None:
         """Count one decision under its route, which is one that a configuration names."""
-        (self.rows.get(decision.route) or self.no_route).count(decision.reason)
-        (self.allow_seconds if isinstance(decision, Allow) else self.deny_seconds).observe(seconds)
+        reason, counts = decision.reason, (self.rows.get(decision.route) or self.no_route).decisions
+        counts[reason] = counts.get(reason, 0) + 1
+        times = self.allow_seconds if isinstance(decision, Allow) else self.deny_seconds
+        times.counts[bisect_left(BUCKETS, seconds)] += 1
+        times.total += seconds
 
     def row(self, name: str) -> RouteRow:
         """Return the row of a route name, made on first use."""

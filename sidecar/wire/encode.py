@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 
 from sidecar.engine.denials import is_grpc
 from sidecar.model.decision import Allow, Answer, Deny
-from sidecar.model.mutation import Mutations, Upstream
+from sidecar.model.mutation import Mutations
 from sidecar.model.reason import Reason
 from sidecar.model.request import CheckInput
 
@@ -18,7 +18,8 @@ from ._gen.ext_authz_pb2 import CheckResponse, HeaderValueOption
 from .status import grpc_status
 
 APPEND, OVERWRITE = HeaderValueOption.APPEND_IF_EXISTS_OR_ADD, HeaderValueOption.OVERWRITE_IF_EXISTS_OR_ADD
-_MAX_MEMO = 20_000
+_SOME_ID = "\x00" * 16
+"""Stands for a decision id; no header value and no name has a NUL."""
 _APPENDED = frozenset({"set-cookie", "www-authenticate"})
 
 
@@ -46,19 +47,17 @@ def _remove(names: Iterable[str]) -> bytes:
     return b"".join(_field(5, name.encode()) for name in names)
 
 
-def _upstream(upstream: Upstream) -> bytes:
-    """Encode what the principal always gets, with the frame that fits when nothing else is added."""
-    body = b"".join(_overwrite(name, value) for name, value in upstream.set_headers) + _remove(upstream.removed)
-    upstream.encoded = _field(3, body)
-    return upstream.encoded
-
-
-def _with_extras(mutations: Mutations) -> bytes:
+def _ok_response(mutations: Mutations) -> bytes:
     upstream = mutations.upstream
+    always = upstream.encoded
+    if always is None:
+        always = b"".join(_overwrite(name, value) for name, value in upstream.set_headers) + _remove(upstream.removed)
+        upstream.encoded = always
     return _field(
         3,
-        b"".join(_overwrite(name, value) for name, value in (*upstream.set_headers, *mutations.set_headers))
-        + _remove((*upstream.removed, *mutations.removed))
+        always
+        + b"".join(_overwrite(name, value) for name, value in mutations.set_headers)
+        + _remove(mutations.removed)
         + b"".join(_field(8, name.encode()) for name in mutations.query_removed),
     )
 
@@ -71,7 +70,7 @@ def _member(name: str, value: bytes) -> bytes:
 class Encoder:
     """Encodes the decisions made under one snapshot."""
 
-    __slots__ = ("_extra", "_metadata", "_revision", "_unsafe_error", "_with_id", "_with_reason", "_with_route")
+    __slots__ = ("_extra", "_revision", "_unsafe_error", "_with_id", "_with_reason", "_with_route")
 
     def __init__(self, metadata: tuple[str, ...], revision: str, *, unsafe_error: bool) -> None:
         """``metadata``: which facts become dynamic metadata; ``unsafe_error``: our faults leave as errors."""
@@ -81,31 +80,22 @@ class Encoder:
         self._extra = tuple(name for name in metadata if name in {"rule", "revision", "subject"})
         self._revision = revision
         self._unsafe_error = unsafe_error
-        self._metadata: dict[str, tuple[bytes, bytes]] = {}
 
     def allow(self, allow: Allow, decision_id: str) -> bytes:
         """Encode an allow. Its ``ok_response`` is never absent, its ``status`` is (code 0)."""
         if type(allow) is not Allow:
             raise TypeError("only an Allow allows")
-        mutations = allow.mutations
-        if mutations.removed or mutations.set_headers or mutations.query_removed:
-            response = _with_extras(mutations)
-        else:
-            response = mutations.upstream.encoded or _upstream(mutations.upstream)
-        if self._extra or allow.reason is not Reason.PERMITTED or not self._with_id:
-            return response + _field(4, self._struct(allow, decision_id))
-        # The usual case: only the id differs between two checks of a route, and ids are of one length.
-        known = self._metadata.get(allow.route)
-        if known is None:
-            known = self._remember(allow, decision_id)
-        return response + known[0] + decision_id.encode() + known[1]
+        template = allow.encoded
+        if template is None:
+            template = allow.encoded = self._template(allow)
+        head, tail = template
+        return head + decision_id.encode() + tail if self._with_id else head
 
-    def _remember(self, allow: Allow, decision_id: str) -> tuple[bytes, bytes]:
-        if len(self._metadata) >= _MAX_MEMO:
-            self._metadata.clear()
-        head, _, tail = _field(4, self._struct(allow, decision_id)).partition(decision_id.encode())
-        known = self._metadata[allow.route] = (head, tail)
-        return known
+    def _template(self, allow: Allow) -> tuple[bytes, bytes]:
+        """Encode all but the decision id: ids are of one length, so that what frames them stays the same."""
+        whole = _ok_response(allow.mutations) + _field(4, self._struct(allow, _SOME_ID))
+        head, _, tail = whole.rpartition(_SOME_ID.encode()) if self._with_id else (whole, b"", b"")
+        return head, tail
 
     def _struct(self, decision: Allow | Deny, decision_id: str) -> bytes:
         return b"".join(_member(name, value.encode()) for name, value in self._facts(decision, decision_id))

@@ -56,7 +56,7 @@ class CheckService:
         if snapshot is None:
             return self.refuse(Reason.NOT_READY, "no configuration yet")
         now = self._clock.now()
-        budget = snapshot.settings.server.check_deadline
+        budget = snapshot.check_deadline
         if time_left is not None and time_left - WAY_BACK < budget:
             budget = time_left - WAY_BACK
         deadline = now.mono + budget

@@ -311,7 +311,7 @@ NAMES = st.sampled_from(
 EXTRA = st.lists(st.tuples(NAMES, st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), max_size=20)), max_size=6)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100, deadline=None)
 @given(name=st.sampled_from(sorted(CASES)), extra=EXTRA)
 def test_an_irrelevant_header_never_changes_a_verdict_and_a_remembered_answer_equals_a_fresh_one(
     world: World, name: str, extra: list[tuple[str, str]]
@@ -330,7 +330,7 @@ def test_an_irrelevant_header_never_changes_a_verdict_and_a_remembered_answer_eq
         assert names.isdisjoint((*warm.mutations.upstream.removed, *warm.mutations.removed))
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100, deadline=None)
 @given(
     method=st.sampled_from(["GET", "POST", "OPTIONS", "HEAD", "X", ""]),
     path=st.one_of(st.text(max_size=20), st.sampled_from(["/posts", "/posts/1", "/admin/x", "/healthz", "/me"])),
