@@ -48,8 +48,12 @@ class BadFrame(SidecarError):
 class _ModelsOnly(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         """Give the value types of the model, and frozenset; nothing else can be named."""
-        if module.startswith("sidecar.model.") or (module, name) == ("builtins", "frozenset"):
-            return super().find_class(module, name)
+        if (module, name) == ("builtins", "frozenset"):
+            return frozenset
+        if module.startswith("sidecar.model.") and "." not in name:  # pickle follows dots, out of the module
+            found = super().find_class(module, name)
+            if isinstance(found, type) and found.__module__ == module:
+                return found
         raise BadFrame(f"a frame names {module}.{name}")
 
 

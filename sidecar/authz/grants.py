@@ -29,13 +29,13 @@ class Rbac:
         """Give ``identity`` everything it is granted at ``wall`` (seconds since the epoch)."""
         roles = dict.fromkeys(identity.roles)
         direct = list(identity.permissions)
-        until = identity.expires_at
+        since, until = 0.0, identity.expires_at
         for grant in self._matching(identity):
             starts, ends = grant.not_before or 0.0, grant.expires_at if grant.expires_at is not None else FOREVER
             if wall < starts:
                 until = min(until, starts)
             elif wall < ends:
-                until = min(until, ends)
+                since, until = max(since, starts), min(until, ends)
                 roles.update(dict.fromkeys(grant.roles))
                 direct.extend(grant.permissions)
         expanded = self.roles.expand_all(roles)
@@ -48,6 +48,7 @@ class Rbac:
             closure=expanded.closure,
             permissions=permissions,
             scopes=frozenset(identity.scopes),
+            since=since,
             until=until,
         )
 

@@ -99,19 +99,21 @@ def _lint_subjects(settings: Settings, place: Place) -> None:
         return
     told: set[frozenset[str]] = set()
     for route in settings.routes.values():
-        names = [name for name in route.authenticate if name != "anonymous" and not _has_template(settings, name)]
-        if len(names) > 1 and frozenset(names) not in told:
+        names = [name for name in route.authenticate if name != "anonymous"]
+        if len(names) > 1 and frozenset(names) not in told and not _told_apart(settings, names):
             told.add(frozenset(names))
             place.warn(
                 ("routes", route.name, "authenticate"),
                 f"{' and '.join(repr(name) for name in names)} can produce the same subject, and the upstream cannot tell whose it is",
-                "add the header x-user-issuer: issuer, or claims.subject_template",
+                "add the header x-user-issuer: issuer, or the same claims.subject_template with {issuer} in each issuer",
             )
 
 
-def _has_template(settings: Settings, name: str) -> bool:
-    issuer = settings.issuers.get(name)
-    return issuer is not None and issuer.claims.subject_template is not None
+def _told_apart(settings: Settings, names: list[str]) -> bool:
+    """Only one template for all of them, with the issuer in it: two different ones can still meet."""
+    templates = {settings.issuers[name].claims.subject_template if name in settings.issuers else None for name in names}
+    template = templates.pop()
+    return not templates and template is not None and "{issuer}" in template
 
 
 def _lint_unused(settings: Settings, keys: Mapping[str, KeyFileRead], place: Place) -> None:

@@ -15,6 +15,8 @@ from sidecar.model.settings import CredentialPlace
 MAX_HARMLESS = 4096
 MAX_NAME = 128
 MAX_JOINED = 8 * 1024
+MAX_COOKIES = 64 * 1024
+_SCHEME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]*")  # RFC 9110 §5.6.2: token
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _NOT_ALPHANUMERIC = re.compile(r"[^a-z0-9]")
 
@@ -63,7 +65,7 @@ class LookAlikes:
 class Credentials:
     """Takes credentials with ``forward: false`` off every request, accepted by its route or not (rule 15)."""
 
-    __slots__ = ("_cookies", "_headers", "_only_header", "_queries", "always")
+    __slots__ = ("_cookie_pattern", "_cookies", "_headers", "_only_header", "_queries", "always")
 
     def __init__(self, places: Iterable[CredentialPlace]) -> None:
         """Compile. ``always``: headers that hold nothing but such credentials, removed unseen."""
@@ -80,6 +82,8 @@ class Credentials:
         self._headers = tuple((name, tuple(found)) for name, found in stripped.items() if name not in self.always)
         self._cookies = tuple(dict.fromkeys(cookies))
         self._queries = tuple(dict.fromkeys(queries))
+        # With what parts it from the pair before it, up to the next pair; only its own names are taken.
+        self._cookie_pattern = re.compile(rf"(?:^|[;,])[ \t]*(?:{'|'.join(map(re.escape, self._cookies))})=[^;,]*")
         self._only_header = self._headers[0][0] if len(self._headers) == 1 and not cookies and not queries else ""
 
     def take_off(self, request: CheckInput, accepted: Reader | None) -> "TakenOff":
@@ -95,7 +99,7 @@ class Credentials:
             return TakenOff(removed) if removed else NOTHING_TAKEN_OFF
         cookies = tuple(name for name in self._cookies if not _kept("cookie", name, accepted) and cookie_values(headers, name) != [])
         queries = tuple(name for name in self._queries if not _kept("query", name, accepted) and query_values(request.path, name))
-        rest = _cookies_without(headers, cookies) if cookies else None
+        rest = _cookies_without(headers, self._cookie_pattern) if cookies else None
         return TakenOff(
             (*removed, "cookie") if rest == "" else removed,
             (("cookie", rest),) if rest else (),
@@ -124,33 +128,30 @@ def _holds(headers: Headers, name: str, places: tuple[CredentialPlace, ...], acc
     value = headers.get(name)
     if value is None:
         return False
-    if "," not in value:
+    if "," not in value and ";" not in value:
         parts = [value]
     elif len(value) > MAX_JOINED:
         return True  # not worth the search (security rule 30): what no route here accepts need not travel on
     else:
-        parts = [value, *(part.strip() for part in value.split(","))]
+        parts = [value, *(part.strip() for part in re.split("[,;]", value))]
     return any(_matches(part, place) for part in parts for place in places if not place.forward)
 
 
 def _matches(value: str, place: CredentialPlace) -> bool:
     if place.scheme is None:
         return value.startswith(place.prefix or "")
-    scheme, _, credential = value.partition(" ")
-    return scheme.lower() == place.scheme.lower() and credential.lstrip().startswith(place.prefix or "")
+    scheme = _SCHEME.match(value)[0]  # type: ignore[index]  # the pattern matches the empty string
+    # Whatever parts them: a badly written credential is one all the same.
+    return scheme.lower() == place.scheme.lower() and value[len(scheme) :].lstrip(" \t:=").startswith(place.prefix or "")
 
 
-def _cookies_without(headers: Headers, names: tuple[str, ...]) -> str:
+def _cookies_without(headers: Headers, pattern: re.Pattern[str]) -> str:
     """The Cookie header without some cookies: ext_authz can only overwrite it whole."""
-    kept: list[str] = []
-    for line in headers.all("cookie"):
-        for pair in line.split(";"):
-            # Repeated lines reach us joined with commas (ext-authz): ours may stand behind one.
-            hidden = any(re.search(rf",[ \t]*{re.escape(name)}=", pair) for name in names)
-            kept.extend(
-                part.strip(" \t") for part in (pair.split(",") if hidden else [pair]) if part.strip(" \t").partition("=")[0] not in names
-            )
-    rest = "; ".join(part for part in kept if part)
+    lines = headers.all("cookie")
+    if sum(map(len, lines)) > MAX_COOKIES:
+        return ""  # not worth the search (security rule 30)
+    # Repeated lines reach us joined with commas (ext-authz): ours may stand behind one.
+    rest = pattern.sub("", "; ".join(lines)).lstrip("; \t")
     return rest if _CONTROL.search(rest) is None else ""  # a control would make Envoy refuse, or split, the request
 
 

@@ -10,7 +10,7 @@ class Upstream:
     of exactly this value.
     """
 
-    __slots__ = ("encoded", "removed", "set_headers")
+    __slots__ = ("encoded", "removed", "set_headers", "size")
 
     def __init__(self, set_headers: tuple[tuple[str, str], ...], removed: tuple[str, ...]) -> None:
         """Hold (lower-case name, checked value) pairs and lower-case names; raise ValueError if they overlap."""
@@ -19,6 +19,8 @@ class Upstream:
         self.set_headers = set_headers
         self.removed = removed
         self.encoded: bytes | None = None
+        self.size = sum(len(name) + len(value) for name, value in set_headers)
+        """Characters of the headers that are set."""
 
 
 class Mutations(NamedTuple):

@@ -43,12 +43,12 @@ class Identity:
 class Principal:
     """An identity with everything it was granted. Immutable but for its memos, owned by the deciding thread.
 
-    ``until`` is the wall time at which it has to be worked out again (credential's end, or the next start or
-    end of a time-limited grant). ``memo`` is for what others work out of it once: its form in a record.
+    It is right from ``since`` (the latest start of a grant in it) until before ``until`` (the credential's end, or
+    the next start or end of a time-limited grant), in wall seconds. ``memo`` is for what others work out of it once: its form in a record.
     ``header_sets`` holds the identity headers per configuration.
     """
 
-    __slots__ = ("closure", "header_sets", "identity", "memo", "permissions", "roles", "scopes", "until")
+    __slots__ = ("closure", "header_sets", "identity", "memo", "permissions", "roles", "scopes", "since", "until")
 
     def __init__(
         self,
@@ -58,6 +58,7 @@ class Principal:
         closure: frozenset[str],
         permissions: PermissionSet,
         scopes: frozenset[str],
+        since: float,
         until: float,
     ) -> None:
         """Hold the given grants: roles as assigned, ``closure`` over inheritance, effective permissions."""
@@ -66,6 +67,7 @@ class Principal:
         self.closure = closure
         self.permissions = permissions
         self.scopes = scopes
+        self.since = since
         self.until = until
         self.memo: dict[object, object] = {}
         self.header_sets: dict[object, object] = {}

@@ -131,7 +131,7 @@ def decode(payload: bytes) -> CheckInput:
     else:
         merged = http.headers
         count, headers = len(merged), MapHeaders(merged)
-    if count > MAX_HEADERS or (len(payload) > MAX_HEADER_BYTES and _header_bytes(headers) > MAX_HEADER_BYTES):
+    if count > MAX_HEADERS or (len(payload) > MAX_HEADER_BYTES and _header_bytes(http) > MAX_HEADER_BYTES):
         raise MalformedRequest("more than 1,000 headers, or 256 KiB of them")
     source_ip = attributes.source.address.socket_address.address
     return _new_input(
@@ -140,5 +140,7 @@ def decode(payload: bytes) -> CheckInput:
     )
 
 
-def _header_bytes(headers: Headers) -> int:
-    return sum(len(name) + sum(map(len, headers.all(name))) for name in headers.names())
+def _header_bytes(http: AttributeContext.HttpRequest) -> int:
+    lines = http.header_map.headers
+    merged = sum(len(name) + len(value) for name, value in http.headers.items()) if not lines else 0
+    return merged + sum(len(line.key) + len(line.raw_value or line.value) for line in lines)

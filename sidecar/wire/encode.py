@@ -20,6 +20,8 @@ from .status import grpc_status
 APPEND, OVERWRITE = HeaderValueOption.APPEND_IF_EXISTS_OR_ADD, HeaderValueOption.OVERWRITE_IF_EXISTS_OR_ADD
 _SOME_ID = "\x00" * 16
 """Stands for a decision id; no header value and no name has a NUL."""
+_FAULTS = frozenset({Reason.INTERNAL_ERROR, Reason.NOT_READY})
+"""What no caller can bring about at will: with ``unsafe_error`` Envoy may let these through."""
 _APPENDED = frozenset({"set-cookie", "www-authenticate"})
 
 
@@ -118,7 +120,7 @@ class Encoder:
         """Encode a denial: a code that is not 0, and the answer that the client gets."""
         response = CheckResponse()
         response.status.code = grpc_status(deny.status)
-        fault = self._unsafe_error and deny.reason.status == Reason.INTERNAL_ERROR.status
+        fault = self._unsafe_error and deny.reason in _FAULTS
         denied = response.error_response if fault else response.denied_response
         denied.status.code = answer.status  # type: ignore[assignment]  # an int is a StatusCode on the wire
         headers = list(answer.headers)

@@ -23,6 +23,7 @@ WHO = Principal(
     closure=frozenset(),
     permissions=NO_PERMISSIONS,
     scopes=frozenset(),
+    since=0.0,
     until=0.0,
 )
 
