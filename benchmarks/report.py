@@ -67,3 +67,8 @@ def _number(value: float) -> str:
 
 def _bound(value: float | None) -> str:
     return "" if value is None else f"{value:g}"
+
+
+def committed_figures(path: Path) -> dict[str, float | None]:
+    """Read the figures of the last committed run by name."""
+    return {row["name"]: row["measured"] for row in json.loads(path.read_text())["rows"]}

@@ -79,8 +79,12 @@ def judge(target: Target, figure: Figure | None) -> Verdict:
     return Verdict.MUST if figure.value <= target.must else Verdict.MISSED
 
 
-def breached(target: Target, figure: Figure | None, slowness: float) -> bool:
-    """Whether the guard stops at this figure. ``slowness``: how much slower this machine is than those the targets are for, >= 1."""
+def breached(target: Target, figure: Figure | None, slowness: float, reached: float | None) -> bool:
+    """Whether the guard stops at this figure: it is worse than what must be, and than what was reached, by the margin.
+
+    ``slowness``: how much slower this machine is than those the targets are for, >= 1. ``reached``: the figure of the
+    committed run, which counts where a target is still missed: the guard keeps what there is from getting worse.
+    """
     if figure is None or target.must is None:
         return False
-    return figure.value > target.must * target.margin * (slowness if target.absolute else 1.0)
+    return figure.value > max(target.must, reached or 0.0) * target.margin * (slowness if target.absolute else 1.0)

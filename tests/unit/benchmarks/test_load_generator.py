@@ -122,5 +122,7 @@ def test_verdicts_and_the_guard() -> None:
         Verdict.MISSED,
     ]
     assert judge(target, None) is Verdict.NOT_RUN
-    assert not breached(target, Figure(name="native", value=target.must * target.margin), 1.0)
-    assert breached(target, Figure(name="native", value=target.must * target.margin + 0.01), 1.0)
+    assert not breached(target, Figure(name="native", value=target.must * target.margin), 1.0, None)
+    assert breached(target, Figure(name="native", value=target.must * target.margin + 0.01), 1.0, 0.5)
+    assert not breached(target, Figure(name="native", value=2.0 * target.margin), 1.0, 2.0)
+    assert breached(target, Figure(name="native", value=2.0 * target.margin + 0.01), 1.0, 2.0)
