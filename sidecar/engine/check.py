@@ -1,6 +1,7 @@
 """The decision. ``Engine.check`` reads top to bottom as the phases that a request goes through."""
 
 from collections.abc import Generator
+from typing import TypeAlias
 
 from sidecar.authn.extract import Presented
 from sidecar.authn.memory import Known
@@ -20,6 +21,8 @@ from .removals import NOTHING_TAKEN_OFF, combine
 from .routes import Leaf
 from .snapshot import Route, Snapshot
 
+Steps: TypeAlias = Generator[Ask, object, Decision]
+
 _NOBODY = Identity(kind="anonymous", authenticator="", issuer="", subject="")
 
 
@@ -33,8 +36,8 @@ class Engine:
         self.authenticator = Authenticator(meter.caches)
         self._nobody: Known | None = None
 
-    def check(self, request: CheckInput, snapshot: Snapshot, now: Instant) -> Generator[Ask, object, Decision]:
-        """Decide one request; yields an Ask only when memory does not answer, and goes on with the answer."""
+    def check(self, request: CheckInput, snapshot: Snapshot, now: Instant) -> Decision | Steps:
+        """Decide one request: at once when memory answers, else in steps that yield an Ask and go on with the answer."""
         found = _locate(request, snapshot)
         if isinstance(found, Deny):
             return found
@@ -44,28 +47,34 @@ class Engine:
         presented = route.extraction.read(request.headers, request.path)
         if isinstance(presented, Rejected):
             return _refuse(presented, route, None, snapshot)
-        known: Known | Rejected | Undetermined
         if presented is None:
-            if not route.anonymous:
-                return _missing(route)
-            known = self._anonymous(snapshot)
-        elif presented.group.kind == "api_key":
+            return _settle(self._anonymous(snapshot), request, route, None, snapshot) if route.anonymous else _missing(route)
+        if presented.group.kind == "api_key":
             known = self.authenticator.api_key(presented, route, request, snapshot, now)
-        else:
-            known_or_digest = self.authenticator.remembered(presented, snapshot, now)
-            if isinstance(known_or_digest, bytes):
-                known = yield from self.authenticator.token(presented, known_or_digest, snapshot, now)
-            else:
-                known = known_or_digest
-        if not isinstance(known, Known):
-            return _refuse(known, route, presented, snapshot)
-        verdict = known.verdicts.get(route) or _authorise(route, known, snapshot)
-        return verdict if isinstance(verdict, Deny) else _take_off(verdict, request, presented, snapshot)
+            return _settle(known, request, route, presented, snapshot)
+        remembered = self.authenticator.remembered(presented, snapshot, now)
+        if isinstance(remembered, bytes):
+            return self._verify(remembered, request, route, presented, snapshot, now)
+        return _settle(remembered, request, route, presented, snapshot)
+
+    def _verify(self, digest: bytes, request: CheckInput, route: Route, presented: Presented, snapshot: Snapshot, now: Instant) -> Steps:
+        known = yield from self.authenticator.token(presented, digest, snapshot, now)
+        return _settle(known, request, route, presented, snapshot)
 
     def _anonymous(self, snapshot: Snapshot) -> Known:
         if self._nobody is None or self._nobody.rbac is not snapshot.rbac:
             self._nobody = Known(snapshot.rbac.principal(_NOBODY, 0.0), snapshot.rbac)
         return self._nobody
+
+
+def _settle(
+    known: Known | Rejected | Undetermined, request: CheckInput, route: Route, presented: Presented | None, snapshot: Snapshot
+) -> Decision:
+    """Refuse who was not authenticated; authorise who was, and take off what this request needs."""
+    if not isinstance(known, Known):
+        return _refuse(known, route, presented, snapshot)
+    verdict = known.verdicts.get(route) or _authorise(route, known, snapshot)
+    return verdict if isinstance(verdict, Deny) else _take_off(verdict, request, presented, snapshot)
 
 
 def _authorise(route: Route, known: Known, snapshot: Snapshot) -> Decision:

@@ -8,6 +8,7 @@ error would let ``failure_mode_allow`` decide, and an empty CheckResponse would 
 import logging
 import traceback
 from pathlib import PurePath
+from types import GeneratorType
 
 from sidecar.engine.check import Engine
 from sidecar.engine.denials import answer
@@ -66,16 +67,18 @@ class CheckService:
             self._until_sample -= 1
             if self._until_sample == 0:
                 self._decoded_at = self._clock.mono()
-            generator = self._engine.check(request, snapshot, now)
-            ask = generator.send(None)
+            outcome = self._engine.check(request, snapshot, now)
+            if isinstance(outcome, GeneratorType):
+                ask = outcome.send(None)
+                self._forget_sample()  # waiting is no phase of ours
+                return Pending(outcome, ask, deadline, Begun(request, snapshot, now))
         except StopIteration as done:
             return self._conclude(done.value, request, snapshot, now, deadline)
         except MalformedRequest as fault:
             return self._conclude(Deny(Reason.MALFORMED_REQUEST, detail=str(fault)), request, snapshot, now, deadline)
         except Exception as error:  # noqa: BLE001 - the boundary
             return self._conclude(_fault(error), request, snapshot, now, deadline)
-        self._forget_sample()  # waiting is no phase of ours
-        return Pending(generator, ask, deadline, Begun(request, snapshot, now))
+        return self._conclude(outcome, request, snapshot, now, deadline)
 
     def resume(self, pending: Pending, answer_: object) -> bytes | Pending:
         """Go on with the answer to ``pending.ask``."""

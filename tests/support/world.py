@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from types import GeneratorType
 from typing import Any
 
 from sidecar.authn.api_key import digest_of
@@ -145,6 +146,8 @@ class World:
         snapshot = self.current.snapshot
         assert snapshot is not None
         steps = self.engine.check(request or make_input(**fields), snapshot, self.clock.now())
+        if not isinstance(steps, GeneratorType):
+            return steps
         answer: object = None
         while True:
             try:
