@@ -44,7 +44,7 @@ class ListSink:
 def principal(kind: str = "jwt", **fields: object) -> Principal:
     identity = Identity(kind=kind, **{"authenticator": "corp", "issuer": "https://idp", "subject": "john", **fields})
     nothing = PermissionSet((), frozenset(), frozenset(), ())
-    return Principal(identity, roles=(), closure=frozenset(), permissions=nothing, scopes=frozenset(), until=1e12)
+    return Principal(identity, roles=(), closure=frozenset(), permissions=nothing, scopes=frozenset(), since=0.0, until=1e12)
 
 
 def allow(who: Principal | None = None) -> Allow:

@@ -33,6 +33,28 @@ KEY = "sk_test_0000000000000000000000000000000000000"
 OTHER = "https://other.example.com"
 
 
+def routes() -> dict[str, Any]:
+    return {
+        "list": {
+            "methods": ["GET"],
+            "paths": ["/posts"],
+            "authenticate": ["corp", "partners"],
+            "require": {"permission": "posts:read"},
+        },
+        "create": {"methods": ["POST"], "paths": ["/posts"], "authenticate": ["corp"], "require": {"permission": "posts:create"}},
+        "post": {
+            "methods": ["GET"],
+            "paths": ["/posts/{id}"],
+            "authenticate": ["corp", "anonymous"],
+            "cors_preflight": "allow",
+        },
+        "admin": {"paths": ["/admin/{rest=**}"], "authenticate": ["corp"], "require": {"role": "admin"}},
+        "scoped": {"paths": ["/scoped"], "authenticate": ["corp"], "require": {"scope": "read"}},
+        "me": {"paths": ["/me"], "authenticate": ["corp", "partners"], "require": {"authenticated": True}},
+        "health": {"methods": ["GET"], "paths": ["/healthz"], "authenticate": ["anonymous"]},
+    }
+
+
 def config(**changes: Any) -> dict[str, Any]:
     """A configuration like the documented one, as data (YAML reads JSON); a change replaces a whole section."""
     base: dict[str, Any] = {
@@ -68,25 +90,7 @@ def config(**changes: Any) -> dict[str, Any]:
             "admin": {"permissions": ["users:*", "posts:*"]},
         },
         "users": [{"match": {"issuer": "corp", "email": "jane@example.com"}, "roles": ["editor"]}],
-        "routes": {
-            "list": {
-                "methods": ["GET"],
-                "paths": ["/posts"],
-                "authenticate": ["corp", "partners"],
-                "require": {"permission": "posts:read"},
-            },
-            "create": {"methods": ["POST"], "paths": ["/posts"], "authenticate": ["corp"], "require": {"permission": "posts:create"}},
-            "post": {
-                "methods": ["GET"],
-                "paths": ["/posts/{id}"],
-                "authenticate": ["corp", "anonymous"],
-                "cors_preflight": "allow",
-            },
-            "admin": {"paths": ["/admin/{rest=**}"], "authenticate": ["corp"], "require": {"role": "admin"}},
-            "scoped": {"paths": ["/scoped"], "authenticate": ["corp"], "require": {"scope": "read"}},
-            "me": {"paths": ["/me"], "authenticate": ["corp", "partners"], "require": {"authenticated": True}},
-            "health": {"methods": ["GET"], "paths": ["/healthz"], "authenticate": ["anonymous"]},
-        },
+        "routes": routes(),
     }
     return {**base, **changes}
 
