@@ -7,6 +7,7 @@ something that is refused (two values, a scheme without a credential).
 import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from itertools import chain
 from typing import Literal, NamedTuple
 
 from sidecar.model.outcome import Rejected
@@ -149,20 +150,27 @@ class Extraction:
 
     def read(self, headers: Headers, path: str) -> Presented | Rejected | None:
         """Return the one credential to judge, None if there is none, or why what is there cannot count."""
-        found: list[Presented] = []
+        found = None
         get = headers.get
         for name, read in self._headers:
             value = get(name)
             if value is not None:
                 credential = read(value)
-                if isinstance(credential, Rejected):
-                    return credential
                 if credential is not None:
-                    found.append(credential)
-        if self._elsewhere:
-            for credential in self._read_rest(headers, path):
-                if isinstance(credential, Rejected):
-                    return credential
+                    if found is not None or isinstance(credential, Rejected):
+                        return self._read_all(headers, path)
+                    found = credential
+        return self._read_all(headers, path) if self._elsewhere else found
+
+    def _read_all(self, headers: Headers, path: str) -> Presented | Rejected | None:
+        """Read where a request is not the usual one: the first refusal counts, and more than one credential is a conflict."""
+        found: list[Presented] = []
+        values = ((get, headers.get(name)) for name, get in self._headers)
+        read = (get(value) for get, value in values if value is not None)
+        for credential in chain(read, self._read_rest(headers, path)):
+            if isinstance(credential, Rejected):
+                return credential
+            if credential is not None:
                 found.append(credential)
         if len(found) == 1:
             return found[0]

@@ -137,14 +137,24 @@ class RouteTable(Generic[T]):
         node = self.hosts.get(host) or self._by_suffix(host) or self._any
         if node is None:
             return None
-        for segment in self._segments(path) if self._odd else path.segments:
-            following = node.literals.get(segment)
+        if self._odd:
+            return self._walk(node, self._segments(path))
+        for segment in path.segments:  # no segment is empty here
+            following = node.literals.get(segment) or node.variable
             if following is None:
-                following = node.variable if segment else None
-                if following is None:
-                    return node.rest
+                return node.rest
             node = following
-        return node.leaf if node.leaf is not None else node.rest
+        return node.leaf or node.rest
+
+    @staticmethod
+    def _walk(node: Node[T], segments: tuple[str, ...]) -> Leaf[T] | None:
+        """Go the same way where a trailing slash is an empty segment of its own, which no variable takes."""
+        for segment in segments:
+            following = node.literals.get(segment) or (node.variable if segment else None)
+            if following is None:
+                return node.rest
+            node = following
+        return node.leaf or node.rest
 
     def _segments(self, path: Path) -> tuple[str, ...]:
         segments = path.segments
