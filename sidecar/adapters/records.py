@@ -8,7 +8,7 @@ principal's ``memo`` belongs to that thread.
 import logging
 import re
 from datetime import UTC, datetime
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -28,7 +28,8 @@ MAX_HOST = 256
 MAX_NAME = 256
 MAX_DETAIL = 512
 MAX_ID = 128
-MAX_SHORT = 64
+MAX_UNCUT = MAX_ID
+"""Characters of path, host, request id and method together that need no cutting: the least of their bounds."""
 
 _is_traceparent = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}").fullmatch
 """W3C Trace Context §3.2. No version with more fields exists; one that has them is not taken."""
@@ -120,18 +121,33 @@ class RecordWriter:
 def _record(taken: Taken) -> Record:
     """Make a line of what was taken; in the writing thread, whose loop over a batch is cheaper than the deciding one."""
     decision, decision_id, at, duration, revision, method, host, path, source_ip, request_id, traceparent = taken
+    if len(path) + len(host) + len(request_id) + len(method) > MAX_UNCUT or "#" in path:
+        path, host, request_id, method = path.partition("#")[0], host[:MAX_HOST], request_id[:MAX_ID], method[:MAX_ID]
     if isinstance(decision, Allow):
         verdict, status, detail = "allow", 0, ""
     else:
         verdict, status, detail = "deny", decision.status, decision.detail[:MAX_DETAIL]
     principal = decision.principal
-    who = None if principal is None else (principal.memo.get(_PRINCIPAL) or _describe(principal))
-    path = path.partition("?")[0].partition("#")[0]
-    trace_id = traceparent[3:35] if traceparent and _is_traceparent(traceparent) else ""
+    who: Any = None if principal is None else (principal.memo.get(_PRINCIPAL) or _describe(principal))
     return Record(
-        _from_timestamp(at, UTC), decision_id, request_id[:MAX_ID], trace_id, verdict, decision.reason, status, decision.route,
-        decision.rule, who, method[:MAX_SHORT], host[:MAX_HOST], path[:MAX_PATH], source_ip, revision, int(duration * 1e6), detail,  # type: ignore[arg-type]
-    )  # fmt: skip
+        _from_timestamp(at, UTC),
+        decision_id,
+        request_id,
+        traceparent[3:35] if traceparent and _is_traceparent(traceparent) else "",
+        verdict,
+        decision.reason,
+        status,
+        decision.route,
+        decision.rule,
+        who,
+        method,
+        host,
+        path.partition("?")[0][:MAX_PATH],
+        source_ip,
+        revision,
+        int(duration * 1e6),
+        detail,
+    )
 
 
 def _describe(principal: Principal) -> msgspec.Raw:

@@ -31,20 +31,19 @@ class TokenCache:
         self._count = counts["tokens"]
         self._rejected_count = counts["rejected_tokens"]
 
-    def verified(self, key: bytes, epoch: object, issuers: Mapping[str, Issuer], rbac: object, now: Instant) -> Known | None:
-        """Return the entry if everything that it hinges on still stands: issuer, key, grants, time.
+    def look_again(self, key: bytes, epoch: object, issuers: Mapping[str, Issuer], rbac: object, now: Instant) -> Known | None:
+        """Look at all that an entry hinges on: issuer, key, grants, time; forget it if something does not stand.
 
         ``epoch`` stands for one snapshot, and so for its ``issuers`` and ``rbac``.
         """
         known = self.memory.get(key)
         if known is None:
-            self._count.miss += 1
             return None
         signed = known.signed
         if (
             signed is not None
-            and ((signed.good_under is epoch and signed.good_with is signed.table.held) or signed.still_good(epoch, issuers))
             and known.rbac is rbac
+            and signed.still_good(epoch, issuers)
             and now.mono <= signed.stale_at
             and known.starts <= now.wall < known.until
         ):

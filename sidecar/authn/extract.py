@@ -28,17 +28,23 @@ class Reader(NamedTuple):
     authenticator: str
     kind: Literal["jwt", "api_key"]
     place: CredentialPlace
+    stays: bool = False
+    """An accepted credential goes on upstream, and nothing else could have to be taken off (see ``Group``)."""
 
 
 class Group:
-    """Those who may judge one credential, in order; all of one kind."""
+    """Those who may judge one credential, in order; all of one kind.
 
-    __slots__ = ("by_name", "kind", "readers")
+    ``stays``: whoever accepts it, it goes on upstream, and no other credential has to be looked for to take off.
+    """
+
+    __slots__ = ("by_name", "kind", "readers", "stays")
 
     def __init__(self, readers: tuple[Reader, ...]) -> None:
         """``readers`` is not empty. An authenticator that reads the place in two ways is found by the first."""
         self.readers = readers
         self.kind = readers[0].kind
+        self.stays = all(reader.stays for reader in readers)
         self.by_name = {reader.authenticator: reader for reader in reversed(readers)}
 
 
@@ -68,16 +74,13 @@ class Judges:
         self._tokens = _group(reader for reader in readers if reader.kind == "jwt" and not reader.place.prefix)
         self._keys = _group(reader for reader in readers if reader.kind == "api_key" and not reader.place.prefix)
 
-    def dispatch(self, value: str) -> Presented | Rejected | None:
+    def dispatch(self, value: str) -> Presented | None:
         """Longest matching key prefix → that store; JWT-shaped → by ``iss``; else stores without a prefix."""
         for prefix, group in self._prefixed:
             if value.startswith(prefix):
                 return _presented(Presented, (value, group))
-        if self._tokens is not None:
-            if jwt_shaped(value):
-                return _presented(Presented, (value, self._tokens))
-            if self._keys is None:
-                return Rejected(Reason.INVALID_TOKEN, "neither a known key prefix nor a JWT")
+        if self._tokens is not None and (self._keys is None or jwt_shaped(value)):
+            return _presented(Presented, (value, self._tokens))  # what is no JWT is refused where it is read
         return Presented(value, self._keys) if self._keys is not None else None
 
     def judge(self, value: str) -> Presented | Rejected:

@@ -6,7 +6,7 @@ from hashlib import sha256
 from sidecar.authn.api_key import ApiKeyRecord, check_record
 from sidecar.authn.cache import TokenCache
 from sidecar.authn.extract import Presented
-from sidecar.authn.jose import parse_token
+from sidecar.authn.jose import jwt_shaped, parse_token
 from sidecar.authn.jwt import lasting, verify_token
 from sidecar.authn.memory import Known, Memory, Signed
 from sidecar.model.ask import Ask
@@ -25,21 +25,41 @@ MAX_KEY = 1024
 class Authenticator:
     """The memory of the deciding thread: verified tokens, rejected tokens, API keys."""
 
-    __slots__ = ("keys", "tokens")
+    __slots__ = ("_count", "_known", "keys", "tokens")
 
     def __init__(self, counts: Mapping[str, CacheCount]) -> None:
         """Count cache lookups into ``counts``."""
         self.tokens = TokenCache(counts)
+        self._known = self.tokens.memory.get
+        self._count = counts["tokens"]
         self.keys = Memory()
 
-    def remembered(self, presented: Presented, snapshot: Snapshot, now: Instant) -> Known | Rejected | bytes:
+    def remembered(self, presented: Presented, snapshot: Snapshot, now: Instant) -> Known | bytes:
         """Return what is known of a token verified before, if this route accepts it; else the token's digest."""
         value, group = presented
-        if len(value) > snapshot.longest_token:
-            return Rejected(Reason.INVALID_TOKEN, "longer than any issuer's max_token_size")
         key = sha256(value.encode()).digest()
-        known = self.tokens.verified(key, snapshot.epoch, snapshot.issuers, snapshot.rbac, now)
-        return known if known is not None and known.authenticator in group.by_name else key
+        known = self._known(key)
+        if known is not None:
+            signed = known.signed
+            if (
+                signed is not None
+                # As it was when it was looked at whole: the same snapshot, the same keys …
+                and signed.good_under is snapshot.epoch
+                and signed.good_with is signed.table.held
+                # … and within its times.
+                and now.mono <= signed.stale_at
+                and known.starts <= now.wall < known.until
+                and known.authenticator in group.by_name
+            ):
+                self._count.hit += 1
+                known.used = True
+                return known
+            known = self.tokens.look_again(key, snapshot.epoch, snapshot.issuers, snapshot.rbac, now)
+            if known is not None and known.authenticator in group.by_name:
+                return known
+        else:
+            self._count.miss += 1
+        return key
 
     def token(
         self, presented: Presented, key: bytes, snapshot: Snapshot, now: Instant
@@ -48,6 +68,8 @@ class Authenticator:
         known = self.tokens.rejected(key, snapshot.issuers, now)
         if known is not None:
             return known
+        if not jwt_shaped(presented.value):
+            return Rejected(Reason.INVALID_TOKEN, "neither a known key prefix nor a JWT")
         token = parse_token(presented.value, snapshot.longest_token)
         if isinstance(token, Rejected):
             return token

@@ -32,6 +32,10 @@ _SPACE_AT_EDGE = re.compile(r"(?:[/;]|%2F)\s|\s(?=[/;]|%2F|\Z)")
 _LOOKS_LIKE = frozenset("./\\%;?#")
 
 
+is_plain = re.compile(r"(?:/[A-Za-z0-9_~!$&'()*+,:@=.\-]*[A-Za-z0-9_~!$&'()*+,:@=\-])+").fullmatch
+"""Match a path that is canonical as it stands and has no trailing slash."""
+
+
 class Path(NamedTuple):
     """Decoded segments; ``features`` are the doubtful things in it that a route has to allow.
 

@@ -15,7 +15,7 @@ from sidecar.model.reason import Reason
 from sidecar.model.request import CheckInput
 
 from .authenticate import Authenticator
-from .canonical import Path, Refused, canonical_host, canonical_path
+from .canonical import MAX_PATH, Path, Refused, canonical_host, canonical_path, is_plain
 from .identity import UnsafeIdentity
 from .removals import NOTHING_TAKEN_OFF, combine
 from .routes import Leaf
@@ -38,24 +38,25 @@ class Engine:
 
     def check(self, request: CheckInput, snapshot: Snapshot, now: Instant) -> Decision | Steps:
         """Decide one request: at once when memory answers, else in steps that yield an Ask and go on with the answer."""
-        found = _locate(request, snapshot)
-        if isinstance(found, Deny):
-            return found
-        route, preflight = found
-        if preflight:
-            return _preflight_allowed(request, route, self._anonymous(snapshot).principal, snapshot)
+        route = _usual_route(request, snapshot)
+        if route is None:
+            found = _locate(request, snapshot)
+            if isinstance(found, Deny):
+                return found
+            route, preflight = found
+            if preflight:
+                return _preflight_allowed(request, route, self._anonymous(snapshot).principal, snapshot)
         presented = route.extraction.read(request.headers, request.path)
-        if isinstance(presented, Rejected):
-            return _refuse(presented, route, None, snapshot)
         if presented is None:
             return _settle(self._anonymous(snapshot), request, route, None, snapshot) if route.anonymous else _missing(route)
+        if isinstance(presented, Rejected):
+            return _refuse(presented, route, None, snapshot)
         if presented.group.kind == "api_key":
-            known = self.authenticator.api_key(presented, route, request, snapshot, now)
-            return _settle(known, request, route, presented, snapshot)
-        remembered = self.authenticator.remembered(presented, snapshot, now)
-        if isinstance(remembered, bytes):
-            return self._verify(remembered, request, route, presented, snapshot, now)
-        return _settle(remembered, request, route, presented, snapshot)
+            return _settle(self.authenticator.api_key(presented, route, request, snapshot, now), request, route, presented, snapshot)
+        known = self.authenticator.remembered(presented, snapshot, now)
+        if isinstance(known, bytes):
+            return self._verify(known, request, route, presented, snapshot, now)
+        return _settle(known, request, route, presented, snapshot)
 
     def _verify(self, digest: bytes, request: CheckInput, route: Route, presented: Presented, snapshot: Snapshot, now: Instant) -> Steps:
         known = yield from self.authenticator.token(presented, digest, snapshot, now)
@@ -74,7 +75,11 @@ def _settle(
     if not isinstance(known, Known):
         return _refuse(known, route, presented, snapshot)
     verdict = known.verdicts.get(route) or _authorise(route, known, snapshot)
-    return verdict if isinstance(verdict, Deny) else _take_off(verdict, request, presented, snapshot)
+    if isinstance(verdict, Deny) or (
+        presented is not None and presented.group.stays and snapshot.look_alikes.harmless.issuperset(request.headers.names())
+    ):
+        return verdict
+    return _take_off(verdict, request, presented, snapshot)
 
 
 def _authorise(route: Route, known: Known, snapshot: Snapshot) -> Decision:
@@ -108,10 +113,20 @@ def _preflight_allowed(request: CheckInput, route: Route, nobody: Principal, sna
     return allow if isinstance(allow, Deny) else _take_off(allow, request, None, snapshot)
 
 
+def _usual_route(request: CheckInput, snapshot: Snapshot) -> Route | None:
+    """Return the route of a request with nothing doubtful in host, path and method; None for ``_locate`` to judge the others."""
+    routes, host, path = snapshot.routes, request.host, request.path.partition("?")[0]
+    if len(path) > MAX_PATH or is_plain(path) is None:
+        return None
+    if host not in routes.hosts:  # a host that a route names is canonical as it stands
+        host = canonical_host(host) or ""
+    leaf = routes.find_plain(host, path) if host else None
+    return leaf.sole.get(request.method, leaf.every) if leaf is not None else None
+
+
 def _locate(request: CheckInput, snapshot: Snapshot) -> tuple[Route, bool] | Deny:
     """Host, path, method → the route, and whether this is a preflight that it answers."""
-    # A host that a route names is canonical as it stands.
-    host = request.host if request.host in snapshot.routes.hosts else canonical_host(request.host)
+    host = canonical_host(request.host)
     if host is None:
         return Deny(Reason.AMBIGUOUS_HOST, detail="neither a DNS name nor an address")
     path = canonical_path(request.path)

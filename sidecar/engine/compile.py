@@ -36,7 +36,7 @@ def compile_snapshot(
     identity = IdentityPlan(settings.identity_headers, (*credentials.always, *exact), concrete_permissions(_named(settings)))
     yield
     routes: RouteTable[Route] = RouteTable(settings.server.paths)
-    compiler = _RouteCompiler(settings, meter)
+    compiler = _RouteCompiler(settings, meter, credentials)
     for route in settings.routes.values():
         routes.add(route, compiler.compile(route))
         yield
@@ -93,9 +93,10 @@ def _named(settings: Settings) -> Iterable[str]:
 class _RouteCompiler:
     """Compiles routes; equal demands and equal lists of authenticators share one object."""
 
-    def __init__(self, settings: Settings, meter: Meter) -> None:
+    def __init__(self, settings: Settings, meter: Meter, credentials: Credentials) -> None:
         self._settings = settings
         self._meter = meter
+        self._credentials = credentials
         self._requirements: dict[RequireSettings, Requirement] = {}
         self._extractions: dict[tuple[tuple[str, ...], bool], Extraction] = {}
 
@@ -126,7 +127,7 @@ class _RouteCompiler:
         known = self._extractions.get((accepted, conflict_first))
         if known is None:
             readers = [
-                Reader(order, name, "jwt" if name in self._settings.issuers else "api_key", place)
+                Reader(order, name, "jwt" if name in self._settings.issuers else "api_key", place, self._credentials.stays(place))
                 for order, name in enumerate(accepted)
                 for place in self._places((name,))
             ]

@@ -32,7 +32,7 @@ class LookAlikes:
     Names known to be harmless are remembered (bounded), so that a usual request costs one set operation.
     """
 
-    __slots__ = ("_folded", "_harmless", "_longest", "_ours", "_prefixes")
+    __slots__ = ("_folded", "_longest", "_ours", "_prefixes", "harmless")
 
     def __init__(self, identity_names: Collection[str], strip_headers: Iterable[str]) -> None:
         """Compile; ``identity_names`` themselves are always set or removed anyway."""
@@ -41,14 +41,15 @@ class LookAlikes:
         self._folded = frozenset(map(fold, [*identity_names, *(name for name in patterns if not name.endswith("*"))]))
         self._prefixes = tuple(fold(name[:-1]) for name in patterns if name.endswith("*"))
         self._longest = max(map(len, (*self._folded, *self._prefixes)), default=0)
-        self._harmless: set[str] = set(self._ours)
+        self.harmless: set[str] = set(self._ours)
+        """Names that need not be looked at; for asking of many at once."""
 
     def present(self, headers: Headers) -> tuple[str, ...]:
         """Names on this request to remove."""
         names = headers.names()
-        if self._harmless.issuperset(names):
+        if self.harmless.issuperset(names):
             return ()
-        return tuple(dict.fromkeys(name for name in names if name not in self._harmless and self._must_go(name)))
+        return tuple(dict.fromkeys(name for name in names if name not in self.harmless and self._must_go(name)))
 
     def _must_go(self, name: str) -> bool:
         folded = fold(name[: self._longest + 1])  # one more than can match: no work for what is longer
@@ -57,15 +58,15 @@ class LookAlikes:
         # Envoy cannot remove pseudo-headers and Host; the configuration refuses patterns that would need it.
         if name[:1] != ":" and name != "host" and (folded in self._folded or folded.startswith(self._prefixes)):
             return True
-        if len(self._harmless) < MAX_HARMLESS and len(name) <= MAX_NAME:
-            self._harmless.add(name)
+        if len(self.harmless) < MAX_HARMLESS and len(name) <= MAX_NAME:
+            self.harmless.add(name)
         return False
 
 
 class Credentials:
     """Takes credentials with ``forward: false`` off every request, accepted by its route or not (rule 15)."""
 
-    __slots__ = ("_cookie_pattern", "_cookies", "_headers", "_only_header", "_queries", "always")
+    __slots__ = ("_cookie_pattern", "_cookies", "_headers", "_others", "_queries", "always")
 
     def __init__(self, places: Iterable[CredentialPlace]) -> None:
         """Compile. ``always``: headers that hold nothing but such credentials, removed unseen."""
@@ -84,18 +85,21 @@ class Credentials:
         self._queries = tuple(dict.fromkeys(queries))
         # With what parts it from the pair before it, up to the next pair; only its own names are taken.
         self._cookie_pattern = re.compile(rf"(?:^|[;,])[ \t]*(?:{'|'.join(map(re.escape, self._cookies))})=[^;,]*")
-        self._only_header = self._headers[0][0] if len(self._headers) == 1 and not cookies and not queries else ""
+        self._others = bool(cookies or queries)
+
+    def stays(self, place: CredentialPlace) -> bool:
+        """Tell whether a request whose accepted credential stood there needs nothing taken off, whatever else it has."""
+        forwarded = place.kind == "header" and place.forward and all(name == place.name for name, _ in self._headers)
+        return forwarded and not self._others
 
     def take_off(self, request: CheckInput, accepted: Reader | None) -> "TakenOff":
         """Say what to change on this request; an ``accepted`` credential goes by its own ``forward``."""
-        if accepted is not None and accepted.place.forward and accepted.place.name == self._only_header and accepted.place.kind == "header":
-            return NOTHING_TAKEN_OFF  # the one header that could hold such a credential holds one that is forwarded
         headers = request.headers
         removed: tuple[str, ...] = ()
         for name, places in self._headers:
             if _holds(headers, name, places, accepted):
                 removed = (*removed, name)
-        if not self._cookies and not self._queries:
+        if not self._others:
             return TakenOff(removed) if removed else NOTHING_TAKEN_OFF
         cookies = tuple(name for name in self._cookies if not _kept("cookie", name, accepted) and cookie_values(headers, name) != [])
         queries = tuple(name for name in self._queries if not _kept("query", name, accepted) and query_values(request.path, name))

@@ -45,11 +45,15 @@ class Candidate(NamedTuple, Generic[T]):
 class Leaf(Generic[T]):
     """The routes at one path shape, by method; ANY holds those for every method."""
 
-    __slots__ = ("methods", "preflights", "shape")
+    __slots__ = ("every", "methods", "preflights", "shape", "sole")
 
     def __init__(self, shape: str) -> None:
         """Start empty; ``shape`` is the pattern, for messages."""
         self.shape = shape
+        self.sole: dict[str, T] = {}
+        """By method: the route that is ``choose``'s answer whatever the context."""
+        self.every: T | None = None
+        """The only route here, for every method, whatever the context."""
         self.methods: dict[str, list[Candidate[T]]] = {}
         self.preflights: list[tuple[tuple[str, ...], Candidate[T]]] = []
 
@@ -95,6 +99,12 @@ class Leaf(Generic[T]):
                 )
         rivals.append(candidate)
         rivals.sort(key=lambda one: -len(one.context))
+        plain = len(rivals) == 1 and not candidate.context
+        if method != ANY and plain:
+            self.sole[method] = candidate.payload
+        else:
+            self.sole.pop(method, None)
+        self.every = candidate.payload if method == ANY and plain and len(self.methods) == 1 else None
 
 
 def _overlap(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
@@ -106,10 +116,12 @@ def _overlap(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
 class Node(Generic[T]):
     """One position in the path tree of a host."""
 
-    __slots__ = ("leaf", "literals", "rest", "variable")
+    __slots__ = ("leaf", "literals", "prefixes", "rest", "variable")
 
     def __init__(self) -> None:
         """Start empty."""
+        self.prefixes: dict[str, Node[T]] = {}
+        """Of a host's root: where a path of literal segments leads, by its text."""
         self.literals: dict[str, Node[T]] = {}
         self.variable: Node[T] | None = None
         self.rest: Leaf[T] | None = None
@@ -145,6 +157,24 @@ class RouteTable(Generic[T]):
                 return node.rest
             node = following
         return node.leaf or node.rest
+
+    def find_plain(self, host: str, path: str) -> Leaf[T] | None:
+        """``find`` for the text of a path without escapes and without a trailing slash.
+
+        Literal segments come first at every step, so that the text before the last slash, if it is one of literal
+        segments, leads where walking it leads.
+        """
+        root = self.hosts.get(host) or self._by_suffix(host) or self._any
+        if root is None:
+            return None
+        head, _, last = path.rpartition("/")
+        node = root.prefixes.get(head)
+        if node is None:
+            return self.find(host, Path(tuple(path[1:].split("/")), trailing_slash=False, features=frozenset()))
+        following = node.literals.get(last) or node.variable
+        if following is None:
+            return node.rest
+        return following.leaf or following.rest
 
     @staticmethod
     def _walk(node: Node[T], segments: tuple[str, ...]) -> Leaf[T] | None:
@@ -186,16 +216,20 @@ class RouteTable(Generic[T]):
 
     def _place(self, root: Node[T], pattern: str, route: RouteSettings) -> Leaf[T]:
         node = root
+        text: str | None = None if self._odd else ""  # of literal segments only
         for part in self._segments(parse_pattern(pattern, route)):
+            if text is not None:
+                root.prefixes[text] = node
             variable = _VARIABLE.fullmatch(part)
             if variable is None:
                 node = node.literals.setdefault(part, Node())
+                text = f"{text}/{part}" if text is not None else None
             elif variable[2]:
                 node.rest = node.rest or Leaf(pattern)
                 return node.rest
             else:
                 node.variable = node.variable or Node()
-                node = node.variable
+                node, text = node.variable, None
         node.leaf = node.leaf or Leaf(pattern)
         return node.leaf
 
@@ -206,6 +240,7 @@ class RouteTable(Generic[T]):
             leaf.add(method, candidate)
         if route.cors_preflight:
             leaf.preflights.append((route.methods, candidate))
+            leaf.every = None
 
     def roots(self) -> Iterator[tuple[str, Node[T]]]:
         """Give each host pattern with its path tree."""

@@ -77,11 +77,11 @@ class Meter:
 
     def count(self, decision: Decision, seconds: float) -> None:
         """Count one decision under its route, which is one that a configuration names."""
-        reason, counts = decision.reason, (self.rows.get(decision.route) or self.no_route).decisions
+        counts = (self.rows.get(decision.route) or self.no_route).decisions
         try:
-            counts[reason] += 1
+            counts[decision.reason] += 1
         except KeyError:
-            counts[reason] = 1
+            counts[decision.reason] = 1
         times = self.allow_seconds if isinstance(decision, Allow) else self.deny_seconds
         times.counts[bisect_left(BUCKETS, seconds)] += 1
         times.total += seconds

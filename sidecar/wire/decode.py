@@ -45,37 +45,35 @@ class MapHeaders:
 class RawHeaders:
     """``header_map``: raw values in order. Bytes that are not UTF-8 read as ``!``."""
 
-    __slots__ = ("_by_name", "_headers")
+    __slots__ = ("_lines", "_names")
 
-    def __init__(self, headers: Sequence[HeaderValue]) -> None:
-        """Index the names; values are read when asked for."""
-        self._headers = headers
-        self._by_name = {header.key: header for header in headers}
+    def __init__(self, lines: Sequence[HeaderValue]) -> None:
+        """Read the names; values are read when asked for."""
+        self._lines = lines
+        self._names = [line.key for line in lines]
 
     def names(self) -> Collection[str]:
-        """All names, each once."""
-        return self._by_name
+        """All names, as often as they come."""
+        return self._names
 
     def get(self, name: str) -> str | None:
         """All lines of ``name`` joined with a comma."""
-        header = self._by_name.get(name)
-        if header is None:
-            return None
-        if len(self._by_name) != len(self._headers):
-            return ",".join(self.all(name))
-        raw = header.raw_value
-        return _text(raw) if raw else header.value
+        names = self._names
+        count = names.count(name)
+        if count == 1:
+            return _text(self._lines[names.index(name)])
+        return ",".join(self.all(name)) if count else None
 
     def all(self, name: str) -> Sequence[str]:
         """Each line of ``name``."""
-        return [_text(header.raw_value) if header.raw_value else header.value for header in self._headers if header.key == name]
+        return [_text(line) for line in self._lines if line.key == name]
 
 
-def _text(raw: bytes) -> str:
+def _text(line: HeaderValue) -> str:
     try:
-        return raw.decode()
+        return line.raw_value.decode() or line.value
     except UnicodeDecodeError:
-        return raw.decode("utf-8", "surrogateescape").translate(_SURROGATES)
+        return line.raw_value.decode("utf-8", "surrogateescape").translate(_SURROGATES)
 
 
 _SURROGATES = dict.fromkeys(range(0xDC80, 0xDD00), "!")

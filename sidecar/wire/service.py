@@ -39,14 +39,13 @@ class CheckService:
 
     def __init__(self, engine: Engine, current: Current, clock: Clock, sink: DecisionSink, meter: Meter, ids: DecisionIds) -> None:
         """Decide with ``engine`` under whatever snapshot is current when a check arrives."""
-        self._engine = engine
         self._current = current
-        self._clock = clock
-        self._sink = sink
-        self._meter = meter
-        self._ids = ids
-        self._encoder = Encoder((), "", unsafe_error=False)
-        self._encoder_of: Snapshot | None = None
+        self._check = engine.check
+        self._now, self._mono = clock.now, clock.mono
+        self._emit = sink.emit
+        self._count, self._phases = meter.count, meter.phases
+        self._next_id = ids.next
+        self._new_encoder(None)
         self._until_sample = PHASE_SAMPLE
         self._decoded_at = 0.0
         """Monotonic seconds, of a check whose phases are timed; else 0."""
@@ -56,7 +55,7 @@ class CheckService:
         snapshot = self._current.snapshot
         if snapshot is None:
             return self.refuse(Reason.NOT_READY, "no configuration yet")
-        now = self._clock.now()
+        now = self._now()
         budget = snapshot.check_deadline
         if time_left is not None and time_left - WAY_BACK < budget:
             budget = time_left - WAY_BACK
@@ -66,18 +65,18 @@ class CheckService:
             request = decode(payload)
             self._until_sample -= 1
             if self._until_sample == 0:
-                self._decoded_at = self._clock.mono()
-            outcome = self._engine.check(request, snapshot, now)
+                self._decoded_at = self._mono()
+            outcome = self._check(request, snapshot, now)
             if isinstance(outcome, GeneratorType):
                 ask = outcome.send(None)
                 self._forget_sample()  # waiting is no phase of ours
                 return Pending(outcome, ask, deadline, Begun(request, snapshot, now))
         except StopIteration as done:
-            return self._conclude(done.value, request, snapshot, now, deadline)
+            outcome = done.value
         except MalformedRequest as fault:
-            return self._conclude(Deny(Reason.MALFORMED_REQUEST, detail=str(fault)), request, snapshot, now, deadline)
+            outcome = Deny(Reason.MALFORMED_REQUEST, detail=str(fault))
         except Exception as error:  # noqa: BLE001 - the boundary
-            return self._conclude(_fault(error), request, snapshot, now, deadline)
+            outcome = _fault(error)
         return self._conclude(outcome, request, snapshot, now, deadline)
 
     def resume(self, pending: Pending, answer_: object) -> bytes | Pending:
@@ -100,7 +99,7 @@ class CheckService:
 
     def refuse(self, reason: Reason, detail: str) -> bytes:
         """Deny a check unread."""
-        return self._conclude(Deny(reason, detail=detail), None, self._current.snapshot, self._clock.now(), float("inf"))
+        return self._conclude(Deny(reason, detail=detail), None, self._current.snapshot, self._now(), float("inf"))
 
     def _end(self, pending: Pending, decision: object) -> bytes:
         begun = pending.state
@@ -110,37 +109,34 @@ class CheckService:
     def _conclude(self, decision: object, request: CheckInput | None, snapshot: Snapshot | None, now: Instant, deadline: float) -> bytes:
         """Count, record, encode. What is not a decision, or an allow that comes too late, is a denial."""
         try:
-            return self._finish(decision, request, snapshot, now, deadline)
+            ended = self._mono()
+            if isinstance(decision, Allow):
+                if ended > deadline:
+                    decision = Deny(Reason.DEADLINE_EXCEEDED, decision.rule, route=decision.route, detail="decided too late")
+            elif not isinstance(decision, Deny):
+                decision = Deny(Reason.INTERNAL_ERROR, detail="the engine gave no decision")
+            decision_id = self._next_id()
+            duration = ended - now.mono
+            if snapshot is not self._encoder_of:
+                self._new_encoder(snapshot)
+            self._count(decision, duration)
+            self._emit(decision, request, decision_id, now.wall, duration, self._revision)
+            if isinstance(decision, Allow):
+                response = self._encoder.allow(decision, decision_id)
+            else:
+                response = self._encoder.deny(decision, answer(decision, request, decision_id), request, decision_id)
+            if self._decoded_at:
+                self._time_phases(now.mono, ended)
         except Exception as error:  # noqa: BLE001 - the boundary
             _log.error("an answer could not be made: %s", place_of(error))
             return _LAST_RESORT
-
-    def _finish(self, decision: object, request: CheckInput | None, snapshot: Snapshot | None, now: Instant, deadline: float) -> bytes:
-        ended = self._clock.mono()
-        if isinstance(decision, Allow):
-            if ended > deadline:
-                decision = Deny(Reason.DEADLINE_EXCEEDED, decision.rule, route=decision.route, detail="decided too late")
-        elif not isinstance(decision, Deny):
-            decision = Deny(Reason.INTERNAL_ERROR, detail="the engine gave no decision")
-        decision_id = self._ids.next()
-        duration = ended - now.mono
-        self._meter.count(decision, duration)
-        self._sink.emit(decision, request, decision_id, now.wall, duration, "" if snapshot is None else snapshot.revision)
-        if snapshot is not self._encoder_of:
-            self._new_encoder(snapshot)
-        if isinstance(decision, Allow):
-            response = self._encoder.allow(decision, decision_id)
-        else:
-            response = self._encoder.deny(decision, answer(decision, request, decision_id), request, decision_id)
-        if self._decoded_at:
-            self._time_phases(now.mono, ended)
         return response
 
     def _time_phases(self, began: float, decided: float) -> None:
-        phases = self._meter.phases
+        phases = self._phases
         phases["decode"].observe(self._decoded_at - began)
         phases["decide"].observe(decided - self._decoded_at)
-        phases["answer"].observe(self._clock.mono() - decided)
+        phases["answer"].observe(self._mono() - decided)
         self._forget_sample()
 
     def _forget_sample(self) -> None:
@@ -150,11 +146,10 @@ class CheckService:
 
     def _new_encoder(self, snapshot: Snapshot | None) -> None:
         self._encoder_of = snapshot
-        if snapshot is None:
-            self._encoder = Encoder((), "", unsafe_error=False)
-        else:
-            settings = snapshot.settings
-            self._encoder = Encoder(settings.dynamic_metadata, snapshot.revision, unsafe_error=settings.server.unsafe_error)
+        self._revision = "" if snapshot is None else snapshot.revision
+        metadata = () if snapshot is None else snapshot.settings.dynamic_metadata
+        unsafe_error = snapshot is not None and snapshot.settings.server.unsafe_error
+        self._encoder = Encoder(metadata, self._revision, unsafe_error=unsafe_error)
 
 
 def _fault(error: Exception) -> Deny:

@@ -53,6 +53,11 @@ CASES: dict[str, tuple[dict[str, Any], tuple[str, str]]] = {
         ("invalid_token", "routes.list.authenticate"),
     ),
     "signed with an unknown key": ({"path": "/posts", "headers": bearer(FORGED)}, ("invalid_token", "routes.list.authenticate")),
+    "opaque bearer": ({"path": "/posts", "headers": {"authorization": "Bearer opaque"}}, ("invalid_token", "routes.list.authenticate")),
+    "key prefix where only tokens count": (
+        {"path": "/scoped", "headers": {"authorization": f"Bearer {KEY}"}},
+        ("invalid_token", "routes.scoped.authenticate"),
+    ),
     "role too small": ({"path": "/admin/x", "headers": bearer(roles=["editor"])}, ("insufficient_permission", "routes.admin.require.role")),
     "scope missing": ({"path": "/scoped", "headers": bearer(scope="write")}, ("insufficient_scope", "routes.scoped.require.scope")),
     "scope": ({"path": "/scoped", "headers": bearer(scope="write read")}, ("permitted", "routes.scoped.require.scope")),

@@ -40,7 +40,7 @@ def test_the_memory_of_harmless_names_is_bounded_and_changes_nothing() -> None:
     finder = LookAlikes(OURS, ())
     for index in range(10_000):
         assert finder.present(ListHeaders([(f"h-{index}", "v"), ("x_user_id", "v")])) == ("x_user_id",)
-    assert len(finder._harmless) <= 4096 + len(OURS)
+    assert len(finder.harmless) <= 4096 + len(OURS)
 
 
 @given(st.lists(st.text("xuseridX_-.", min_size=1, max_size=10)))

@@ -35,6 +35,8 @@ def reason(response: CheckResponse) -> str:
 
 GOOD = payload(headers=bearer(roles=["viewer"]))
 LOOK_ALIKE = payload(headers={**bearer(roles=["viewer"]), "x_user_id": "root"})
+TRAILING_SLASH = payload(path="/posts/", headers=bearer(roles=["viewer"]))
+OTHERS = {"combine": LOOK_ALIKE, "credentials": LOOK_ALIKE, "look-alikes": LOOK_ALIKE, "path": TRAILING_SLASH, "route": TRAILING_SLASH}
 WITH_KEY = payload(headers={"x-api-key": KEY})
 
 
@@ -56,7 +58,9 @@ PHASES: dict[str, tuple[Any, str]] = {
     "decode": (service_module, "decode"),
     "host": (check_module, "canonical_host"),
     "path": (check_module, "canonical_path"),
+    "plain path": (check_module, "is_plain"),
     "route": (RouteTable, "find"),
+    "plain route": (RouteTable, "find_plain"),
     "extract": (Extraction, "read"),
     "remembered": (Authenticator, "remembered"),
     "token": (Authenticator, "token"),
@@ -83,7 +87,7 @@ def test_a_fault_in_any_phase_is_a_denial(
 
     monkeypatch.setattr(*PHASES[phase], fail)
     with caplog.at_level(logging.DEBUG):
-        out = world.service.open(LOOK_ALIKE if phase == "combine" else GOOD, None)
+        out = world.service.open(OTHERS.get(phase, GOOD), None)
         while isinstance(out, Pending):
             out = world.service.resume(out, out.ask.run())
     response = CheckResponse.FromString(out)
@@ -96,29 +100,26 @@ def test_a_fault_in_any_phase_is_a_denial(
         assert world.sink.decisions[-1].reason is Reason.INTERNAL_ERROR
 
 
-@pytest.mark.parametrize("broken", ["emit", "count", "answer"])
+@pytest.mark.parametrize("broken", ["_emit", "_count", "_next_id", "_mono", "answer"])
 def test_a_fault_while_concluding_is_a_denial(world: World, monkeypatch: pytest.MonkeyPatch, broken: str) -> None:
     def fail(*_: Any, **__: Any) -> Any:
         raise OSError
 
-    if broken == "answer":
-        monkeypatch.setattr(service_module, "answer", fail)
-        response = world.answer(payload())
-    else:
-        monkeypatch.setattr(*{"emit": (world.sink, "emit"), "count": (type(world.meter), "count")}[broken], fail)
-        response = world.answer(GOOD)
+    monkeypatch.setattr(service_module if broken == "answer" else world.service, broken, fail)
+    response = world.answer(payload() if broken == "answer" else GOOD)
     assert not allowed(response)
     assert response.denied_response.status.code == 503
 
 
 @pytest.mark.parametrize("nonsense", [None, True, "allow", object(), 0])
 def test_what_is_no_decision_is_a_denial(world: World, monkeypatch: pytest.MonkeyPatch, nonsense: object) -> None:
-    def check(*_: Any) -> Any:
+    def steps(*_: Any) -> Any:
         return nonsense
         yield
 
-    monkeypatch.setattr(check_module.Engine, "check", check)
-    assert not allowed(world.answer(GOOD))
+    for check in (steps, lambda *_: nonsense):
+        monkeypatch.setattr(world.service, "_check", check)
+        assert not allowed(world.answer(GOOD))
 
 
 @pytest.mark.parametrize("answer", [None, False, 1, "True", b"", object(), RuntimeError])
