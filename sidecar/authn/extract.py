@@ -64,7 +64,7 @@ _presented = tuple.__new__  # twice as fast as the class itself, which is a Pyth
 class Judges:
     """Those who read one place under one scheme, sorted for dispatch."""
 
-    __slots__ = ("_keys", "_prefixed", "_tokens")
+    __slots__ = ("_keys", "_prefixed", "_tokens", "sole")
 
     def __init__(self, readers: Iterable[Reader]) -> None:
         """Sort: longest prefix first, then tokens, then stores without a prefix."""
@@ -73,6 +73,8 @@ class Judges:
         self._prefixed = tuple((prefix, Group(tuple(one for one in readers if one.place.prefix == prefix))) for prefix in prefixes)
         self._tokens = _group(reader for reader in readers if reader.kind == "jwt" and not reader.place.prefix)
         self._keys = _group(reader for reader in readers if reader.kind == "api_key" and not reader.place.prefix)
+        self.sole = self._tokens if self._keys is None and not self._prefixed else None
+        """Who judges whatever stands there."""
 
     def dispatch(self, value: str) -> Presented | None:
         """Longest matching key prefix → that store; JWT-shaped → by ``iss``; else stores without a prefix."""
@@ -128,7 +130,7 @@ class HeaderPlace:
         if judges is not None:
             if not credential or credential[0] == " ":
                 return judges.bad("scheme without a well-formed credential")
-            return judges.dispatch(credential)
+            return judges.dispatch(credential) if judges.sole is None else _presented(Presented, (credential, judges.sole))
         if self._schemeless is not None:
             return self._schemeless.judge(value)
         followed = self._schemes.get(_SCHEME.match(value)[0].lower())  # type: ignore[index]  # the pattern matches the empty string
@@ -138,7 +140,7 @@ class HeaderPlace:
 class Extraction:
     """The places that one route reads."""
 
-    __slots__ = ("_cookies", "_elsewhere", "_first", "_headers", "_queries")
+    __slots__ = ("_cookies", "_elsewhere", "_first", "_headers", "_only", "_queries")
 
     def __init__(self, readers: Sequence[Reader], *, conflict_first: bool) -> None:
         """Compile; ``conflict_first``: of several credentials the first authenticator's counts."""
@@ -149,12 +151,17 @@ class Extraction:
         self._cookies = tuple((name, Judges(found)) for (kind, name), found in places.items() if kind == "cookie")
         self._queries = tuple((name, Judges(found)) for (kind, name), found in places.items() if kind == "query")
         self._elsewhere = bool(self._cookies or self._queries)
+        self._only = self._headers[0] if len(self._headers) == 1 and not self._elsewhere else None
         self._first = conflict_first
 
     def read(self, headers: Headers, path: str) -> Presented | Rejected | None:
         """Return the one credential to judge, None if there is none, or why what is there cannot count."""
-        found = None
         get = headers.get
+        if self._only is not None:
+            name, read = self._only
+            value = get(name)
+            return None if value is None else read(value)
+        found = None
         for name, read in self._headers:
             value = get(name)
             if value is not None:

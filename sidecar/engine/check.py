@@ -15,7 +15,7 @@ from sidecar.model.reason import Reason
 from sidecar.model.request import CheckInput
 
 from .authenticate import Authenticator
-from .canonical import MAX_PATH, Path, Refused, canonical_host, canonical_path, is_plain
+from .canonical import Path, Refused, canonical_host, canonical_path
 from .identity import UnsafeIdentity
 from .removals import NOTHING_TAKEN_OFF, combine
 from .routes import Leaf
@@ -38,7 +38,7 @@ class Engine:
 
     def check(self, request: CheckInput, snapshot: Snapshot, now: Instant) -> Decision | Steps:
         """Decide one request: at once when memory answers, else in steps that yield an Ask and go on with the answer."""
-        route = _usual_route(request, snapshot)
+        route = snapshot.routes.usual(request.method, request.host, request.path)
         if route is None:
             found = _locate(request, snapshot)
             if isinstance(found, Deny):
@@ -56,6 +56,9 @@ class Engine:
         known = self.authenticator.remembered(presented, snapshot, now)
         if isinstance(known, bytes):
             return self._verify(known, request, route, presented, snapshot, now)
+        verdict = known.verdicts.get(route)
+        if verdict is not None and presented.group.stays and snapshot.look_alikes.harmless.issuperset(request.headers.names()):
+            return verdict  # and nothing has to be taken off this request
         return _settle(known, request, route, presented, snapshot)
 
     def _verify(self, digest: bytes, request: CheckInput, route: Route, presented: Presented, snapshot: Snapshot, now: Instant) -> Steps:
@@ -75,11 +78,7 @@ def _settle(
     if not isinstance(known, Known):
         return _refuse(known, route, presented, snapshot)
     verdict = known.verdicts.get(route) or _authorise(route, known, snapshot)
-    if isinstance(verdict, Deny) or (
-        presented is not None and presented.group.stays and snapshot.look_alikes.harmless.issuperset(request.headers.names())
-    ):
-        return verdict
-    return _take_off(verdict, request, presented, snapshot)
+    return verdict if isinstance(verdict, Deny) else _take_off(verdict, request, presented, snapshot)
 
 
 def _authorise(route: Route, known: Known, snapshot: Snapshot) -> Decision:
@@ -111,17 +110,6 @@ def _take_off(allow: Allow, request: CheckInput, presented: Presented | None, sn
 def _preflight_allowed(request: CheckInput, route: Route, nobody: Principal, snapshot: Snapshot) -> Decision:
     allow = _allow(Reason.PREFLIGHT, f"routes.{route.name}.cors_preflight", route, nobody, snapshot)
     return allow if isinstance(allow, Deny) else _take_off(allow, request, None, snapshot)
-
-
-def _usual_route(request: CheckInput, snapshot: Snapshot) -> Route | None:
-    """Return the route of a request with nothing doubtful in host, path and method; None for ``_locate`` to judge the others."""
-    routes, host, path = snapshot.routes, request.host, request.path.partition("?")[0]
-    if len(path) > MAX_PATH or is_plain(path) is None:
-        return None
-    if host not in routes.hosts:  # a host that a route names is canonical as it stands
-        host = canonical_host(host) or ""
-    leaf = routes.find_plain(host, path) if host else None
-    return leaf.sole.get(request.method, leaf.every) if leaf is not None else None
 
 
 def _locate(request: CheckInput, snapshot: Snapshot) -> tuple[Route, bool] | Deny:

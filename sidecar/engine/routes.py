@@ -11,7 +11,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 from sidecar.model.settings import PathSettings, RouteSettings
 
-from .canonical import FEATURES, Path, Refused, canonical_path
+from .canonical import FEATURES, MAX_PATH, Path, Refused, canonical_host, canonical_path, is_plain
 
 T = TypeVar("T")
 
@@ -158,23 +158,29 @@ class RouteTable(Generic[T]):
             node = following
         return node.leaf or node.rest
 
-    def find_plain(self, host: str, path: str) -> Leaf[T] | None:
-        """``find`` for the text of a path without escapes and without a trailing slash.
+    def usual(self, method: str, host: str, raw_path: str) -> T | None:
+        """Return the route of a request with nothing doubtful in it, in a few lookups; None leaves it to ``find``.
 
-        Literal segments come first at every step, so that the text before the last slash, if it is one of literal
-        segments, leads where walking it leads.
+        That is: a valid host, a path without escapes or trailing slash, a route for that
+        method whatever the context. Literal segments come first at every step, so that the text before the last
+        slash, if it is one of literal segments, leads where walking it leads.
         """
-        root = self.hosts.get(host) or self._by_suffix(host) or self._any
-        if root is None:
+        path = raw_path.partition("?")[0]
+        root = self.hosts.get(host) or self._root_of(host)
+        if root is None or len(path) > MAX_PATH or is_plain(path) is None:
             return None
         head, _, last = path.rpartition("/")
         node = root.prefixes.get(head)
         if node is None:
-            return self.find(host, Path(tuple(path[1:].split("/")), trailing_slash=False, features=frozenset()))
-        following = node.literals.get(last) or node.variable
-        if following is None:
-            return node.rest
-        return following.leaf or following.rest
+            return None
+        node = node.literals.get(last) or node.variable
+        leaf = node.leaf if node is not None else None
+        return leaf.sole.get(method, leaf.every) if leaf is not None else None
+
+    def _root_of(self, raw_host: str) -> Node[T] | None:
+        """The tree of a host that is not written as a route names it."""
+        host = canonical_host(raw_host)
+        return None if host is None else self.hosts.get(host) or self._by_suffix(host) or self._any
 
     @staticmethod
     def _walk(node: Node[T], segments: tuple[str, ...]) -> Leaf[T] | None:

@@ -29,8 +29,8 @@ class Allow:
         self.route = route
         self.principal = principal
         self.mutations = mutations
-        self.encoded: tuple[bytes, bytes] | None = None
-        """The encoder's memo of exactly this value: what stands before and after the decision id."""
+        self.encoded: tuple[bytes, bytes | None] | None = None
+        """The encoder's memo of exactly this value: what stands before and after the decision id (None: it has no id)."""
 
     def with_mutations(self, mutations: Mutations) -> "Allow":
         """Give the same verdict with other mutations."""

@@ -85,18 +85,23 @@ class Encoder:
 
     def allow(self, allow: Allow, decision_id: str) -> bytes:
         """Encode an allow. Its ``ok_response`` is never absent, its ``status`` is (code 0)."""
-        if type(allow) is not Allow:
-            raise TypeError("only an Allow allows")
         template = allow.encoded
         if template is None:
             template = allow.encoded = self._template(allow)
         head, tail = template
-        return head + decision_id.encode() + tail if self._with_id else head
+        return head if tail is None else head + decision_id.encode() + tail
 
-    def _template(self, allow: Allow) -> tuple[bytes, bytes]:
-        """Encode all but the decision id: ids are of one length, so that what frames them stays the same."""
+    def _template(self, allow: Allow) -> tuple[bytes, bytes | None]:
+        """Encode all but the decision id, if there is one: ids are of one length, so that what frames them stays the same.
+
+        What this leaves in ``allow.encoded`` is the only thing that an allow is ever sent from.
+        """
+        if not isinstance(allow, Allow):
+            raise TypeError("only an Allow allows")
         whole = _ok_response(allow.mutations) + _field(4, self._struct(allow, _SOME_ID))
-        head, _, tail = whole.rpartition(_SOME_ID.encode()) if self._with_id else (whole, b"", b"")
+        if not self._with_id:
+            return whole, None
+        head, _, tail = whole.rpartition(_SOME_ID.encode())
         return head, tail
 
     def _struct(self, decision: Allow | Deny, decision_id: str) -> bytes:

@@ -1,8 +1,12 @@
 """Route choice: by specificity, never by order, without going back."""
 
+import contextlib
 import random
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sidecar.engine.canonical import Path, canonical_path
 from sidecar.engine.routes import RouteConflict, RouteTable, compile_routes
@@ -48,11 +52,22 @@ def chosen(
 ) -> str:
     canonical = canonical_path(path)
     assert isinstance(canonical, Path)
+    usual(routes, path, method, host, context or {})
     leaf = routes.find(host, canonical)
     if leaf is None:
         return "no route"
     found = leaf.choose(method, context or {})
     return found.name if found is not None else f"405 {leaf.allowed(context or {})}".strip()
+
+
+def usual(routes: RouteTable[RouteSettings], path: str, method: str, host: str, context: dict[str, str]) -> None:
+    """``usual`` gives ``find`` and ``choose``'s answer, or leaves it to them."""
+    route = routes.usual(method, host, path)
+    if route is not None:
+        leaf = routes.find(host, canonical_path(path))
+        assert leaf is not None
+        assert not (method == "OPTIONS" and leaf.preflights and not leaf.has_own("OPTIONS", context))
+        assert route is leaf.choose(method, context)
 
 
 def test_literal_before_variable_before_rest() -> None:
@@ -178,3 +193,26 @@ def test_preflight_belongs_to_the_route_that_accepts_the_method() -> None:
     assert leaf.preflight("GET", {}) is None
     assert leaf.preflight("DELETE", {}) is None
     assert not leaf.has_own("OPTIONS", {})
+
+
+PARTS = st.sampled_from(["a", "b", "c", "{x}", "{y}", "{z=**}"])
+ROUTES = st.lists(
+    st.tuples(st.lists(PARTS, max_size=4), st.sampled_from([(), ("GET",), ("GET", "POST"), ("OPTIONS",)]), st.booleans()), max_size=8
+)
+
+
+@given(
+    ROUTES,
+    st.lists(st.sampled_from(["a", "b", "c", "d"]), max_size=4),
+    st.sampled_from(["GET", "POST", "HEAD", "OPTIONS", "X"]),
+    st.sampled_from(["same", "strict"]),
+)
+def test_the_short_way_to_a_route_is_the_long_one(given_routes: list[Any], segments: list[str], method: str, slash: str) -> None:
+    routes: RouteTable[RouteSettings] = RouteTable(PathSettings(trailing_slash=slash, case="sensitive"))
+    for number, (parts, methods, preflight) in enumerate(given_routes):
+        one = route(f"r{number}", "/" + "/".join(parts), methods=methods, preflight=preflight)
+        with contextlib.suppress(RouteConflict):
+            routes.add(one, one)
+    for path in ("/" + "/".join(segments), "/" + "/".join([*segments, ""])):
+        if isinstance(canonical_path(path), Path):
+            usual(routes, path, method, "h.example", {})

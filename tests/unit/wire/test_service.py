@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from sidecar.authn.extract import Extraction
 from sidecar.authz.require import Requirement
 from sidecar.engine import check as check_module
+from sidecar.engine import routes as routes_module
 from sidecar.engine.authenticate import Authenticator
 from sidecar.engine.identity import IdentityPlan
 from sidecar.engine.removals import Credentials, LookAlikes
@@ -36,7 +37,14 @@ def reason(response: CheckResponse) -> str:
 GOOD = payload(headers=bearer(roles=["viewer"]))
 LOOK_ALIKE = payload(headers={**bearer(roles=["viewer"]), "x_user_id": "root"})
 TRAILING_SLASH = payload(path="/posts/", headers=bearer(roles=["viewer"]))
-OTHERS = {"combine": LOOK_ALIKE, "credentials": LOOK_ALIKE, "look-alikes": LOOK_ALIKE, "path": TRAILING_SLASH, "route": TRAILING_SLASH}
+OTHERS = {
+    "host": TRAILING_SLASH,
+    "combine": LOOK_ALIKE,
+    "credentials": LOOK_ALIKE,
+    "look-alikes": LOOK_ALIKE,
+    "path": TRAILING_SLASH,
+    "route": TRAILING_SLASH,
+}
 WITH_KEY = payload(headers={"x-api-key": KEY})
 
 
@@ -57,10 +65,11 @@ def test_before_the_first_snapshot_nothing_is_allowed(world: World) -> None:
 PHASES: dict[str, tuple[Any, str]] = {
     "decode": (service_module, "decode"),
     "host": (check_module, "canonical_host"),
+    "usual host": (routes_module, "canonical_host"),
     "path": (check_module, "canonical_path"),
-    "plain path": (check_module, "is_plain"),
+    "plain path": (routes_module, "is_plain"),
     "route": (RouteTable, "find"),
-    "plain route": (RouteTable, "find_plain"),
+    "usual route": (RouteTable, "usual"),
     "extract": (Extraction, "read"),
     "remembered": (Authenticator, "remembered"),
     "token": (Authenticator, "token"),
