@@ -6,7 +6,7 @@ from typing import Protocol
 
 from .model.decision import Decision
 from .model.instant import Instant
-from .model.request import CheckInput
+from .model.request import Facts
 
 
 class Clock(Protocol):
@@ -53,7 +53,7 @@ class DecisionSink(Protocol):
     def emit(
         self,
         decision: Decision,
-        request: CheckInput | None,
+        facts: Facts,
         decision_id: str,
         at: float,
         duration: float,
@@ -61,7 +61,7 @@ class DecisionSink(Protocol):
     ) -> bool:
         """Accept a decision, or return False when the queue is full (the drop is counted).
 
-        ``request`` is None when it could not be decoded; ``at`` is wall time in seconds, ``duration`` seconds.
+        ``facts`` are those of the request; ``at`` is wall time in seconds, ``duration`` seconds.
         """
 
 

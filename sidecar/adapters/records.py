@@ -14,7 +14,7 @@ import msgspec
 
 from sidecar.model.decision import Allow, Decision
 from sidecar.model.principal import Principal
-from sidecar.model.request import CheckInput
+from sidecar.model.request import Facts
 
 from .output import BATCH, LINGER, Output, Pump, escape_json_text
 
@@ -61,8 +61,8 @@ class Record(msgspec.Struct, gc=False, omit_defaults=True):
     detail: str = ""
 
 
-Taken: TypeAlias = tuple[Decision, str, float, float, str, str, str, str, str, str, str | None]
-"""Decision, its id, wall time, seconds, revision, method, host, path with query, source address, request id, traceparent."""
+Taken: TypeAlias = tuple[Decision, Facts, str, float, float, str]
+"""What ``emit`` takes."""
 
 
 class RecordWriter:
@@ -87,7 +87,7 @@ class RecordWriter:
     def emit(
         self,
         decision: Decision,
-        request: CheckInput | None,
+        facts: Facts,
         decision_id: str,
         at: float,
         duration: float,
@@ -99,13 +99,7 @@ class RecordWriter:
         if waiting >= self._room_for_allows and (waiting >= self._room or isinstance(decision, Allow)):
             self._refused += 1
             return False
-        if request is None:
-            queue.append((decision, decision_id, at, duration, revision, "", "", "", "", "", None))
-        else:
-            method, host, path, headers, request_id, source_ip, _, _ = request
-            get = headers.get
-            request_id = get("x-request-id") or request_id
-            queue.append((decision, decision_id, at, duration, revision, method, host, path, source_ip, request_id, get("traceparent")))
+        queue.append((decision, facts, decision_id, at, duration, revision))
         if self._pump.idle or waiting == BATCH - 1:
             self._pump.wake()
         return True
@@ -120,7 +114,7 @@ class RecordWriter:
 
 def _record(taken: Taken) -> Record:
     """Make a line of what was taken; in the writing thread, whose loop over a batch is cheaper than the deciding one."""
-    decision, decision_id, at, duration, revision, method, host, path, source_ip, request_id, traceparent = taken
+    decision, (method, host, path, source_ip, request_id, traceparent), decision_id, at, duration, revision = taken
     if len(path) + len(host) + len(request_id) + len(method) > MAX_UNCUT or "#" in path:
         path, host, request_id, method = path.partition("#")[0], host[:MAX_HOST], request_id[:MAX_ID], method[:MAX_ID]
     if isinstance(decision, Allow):

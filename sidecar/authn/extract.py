@@ -64,16 +64,16 @@ _presented = tuple.__new__  # twice as fast as the class itself, which is a Pyth
 class Judges:
     """Those who read one place under one scheme, sorted for dispatch."""
 
-    __slots__ = ("_keys", "_prefixed", "_tokens", "sole")
+    __slots__ = ("_keys", "_prefixed", "prefixes", "sole", "tokens")
 
     def __init__(self, readers: Iterable[Reader]) -> None:
         """Sort: longest prefix first, then tokens, then stores without a prefix."""
         readers = tuple(readers)
-        prefixes = sorted({reader.place.prefix for reader in readers if reader.place.prefix}, key=len, reverse=True)
-        self._prefixed = tuple((prefix, Group(tuple(one for one in readers if one.place.prefix == prefix))) for prefix in prefixes)
-        self._tokens = _group(reader for reader in readers if reader.kind == "jwt" and not reader.place.prefix)
+        self.prefixes = sorted({reader.place.prefix for reader in readers if reader.place.prefix}, key=len, reverse=True)
+        self._prefixed = tuple((prefix, Group(tuple(one for one in readers if one.place.prefix == prefix))) for prefix in self.prefixes)
+        self.tokens = _group(reader for reader in readers if reader.kind == "jwt" and not reader.place.prefix)
         self._keys = _group(reader for reader in readers if reader.kind == "api_key" and not reader.place.prefix)
-        self.sole = self._tokens if self._keys is None and not self._prefixed else None
+        self.sole = self.tokens if self._keys is None and not self._prefixed else None
         """Who judges whatever stands there."""
 
     def dispatch(self, value: str) -> Presented | None:
@@ -81,8 +81,8 @@ class Judges:
         for prefix, group in self._prefixed:
             if value.startswith(prefix):
                 return _presented(Presented, (value, group))
-        if self._tokens is not None and (self._keys is None or jwt_shaped(value)):
-            return _presented(Presented, (value, self._tokens))  # what is no JWT is refused where it is read
+        if self.tokens is not None and (self._keys is None or jwt_shaped(value)):
+            return _presented(Presented, (value, self.tokens))  # what is no JWT is refused where it is read
         return Presented(value, self._keys) if self._keys is not None else None
 
     def judge(self, value: str) -> Presented | Rejected:
@@ -93,7 +93,7 @@ class Judges:
 
     def bad(self, detail: str) -> Rejected:
         """Refuse in the terms of those who would have judged: 401 for tokens, the store's status for keys."""
-        if self._tokens is not None:
+        if self.tokens is not None:
             return Rejected(Reason.INVALID_TOKEN, detail)
         return Rejected(Reason.INVALID_API_KEY, detail)
 
@@ -101,6 +101,21 @@ class Judges:
 def _group(readers: Iterable[Reader]) -> Group | None:
     found = tuple(readers)
     return Group(found) if found else None
+
+
+class Bearer(NamedTuple):
+    """How tokens reach a route, for those who look a verified one up: then it is the only credential there.
+
+    Such a token stands in ``header`` behind ``scheme`` (with its space, written as in the configuration), does not
+    begin as a key does, none of the headers in ``absent`` is there, and it may go on upstream as it is.
+    """
+
+    header: str
+    scheme: str
+    keys: tuple[str, ...]
+    """Scheme and prefix of each kind of key in the same header."""
+    absent: tuple[str, ...]
+    issuers: frozenset[str]
 
 
 class HeaderPlace:
@@ -119,6 +134,13 @@ class HeaderPlace:
         self._schemes = {scheme: Judges(found) for scheme, found in by_scheme.items()}
         # Most clients write a scheme as the configuration does: then it is found as it stands.
         self._schemes |= {reader.place.scheme: self._schemes[reader.place.scheme.lower()] for reader in readers if reader.place.scheme}
+
+    def bearers(self) -> Iterable[Bearer]:
+        """Say for each scheme with tokens that may go on upstream how they come."""
+        for scheme, judges in self._schemes.items():
+            if (group := judges.tokens) is not None and group.stays and scheme == group.readers[0].place.scheme:
+                keys = tuple(f"{scheme} {prefix}" for prefix in judges.prefixes)
+                yield Bearer(self.name, f"{scheme} ", keys, (), frozenset(group.by_name))
 
     def read(self, value: str) -> Presented | Rejected | None:
         """Read the header's value by security rule 16: scheme, exactly one space, credential."""
@@ -147,7 +169,7 @@ class Extraction:
         places: dict[tuple[str, str], list[Reader]] = {}
         for reader in readers:
             places.setdefault((reader.place.kind, reader.place.name), []).append(reader)
-        self._headers = tuple((name, HeaderPlace(name, found).read) for (kind, name), found in places.items() if kind == "header")
+        self._headers = tuple((name, HeaderPlace(name, found)) for (kind, name), found in places.items() if kind == "header")
         self._cookies = tuple((name, Judges(found)) for (kind, name), found in places.items() if kind == "cookie")
         self._queries = tuple((name, Judges(found)) for (kind, name), found in places.items() if kind == "query")
         self._elsewhere = bool(self._cookies or self._queries)
@@ -158,14 +180,14 @@ class Extraction:
         """Return the one credential to judge, None if there is none, or why what is there cannot count."""
         get = headers.get
         if self._only is not None:
-            name, read = self._only
+            name, place = self._only
             value = get(name)
-            return None if value is None else read(value)
+            return None if value is None else place.read(value)
         found = None
-        for name, read in self._headers:
+        for name, place in self._headers:
             value = get(name)
             if value is not None:
-                credential = read(value)
+                credential = place.read(value)
                 if credential is not None:
                     if found is not None or isinstance(credential, Rejected):
                         return self._read_all(headers, path)
@@ -175,8 +197,8 @@ class Extraction:
     def _read_all(self, headers: Headers, path: str) -> Presented | Rejected | None:
         """Read where a request is not the usual one: the first refusal counts, and more than one credential is a conflict."""
         found: list[Presented] = []
-        values = ((get, headers.get(name)) for name, get in self._headers)
-        read = (get(value) for get, value in values if value is not None)
+        values = ((place, headers.get(name)) for name, place in self._headers)
+        read = (place.read(value) for place, value in values if value is not None)
         for credential in chain(read, self._read_rest(headers, path)):
             if isinstance(credential, Rejected):
                 return credential
@@ -185,6 +207,15 @@ class Extraction:
         if len(found) == 1:
             return found[0]
         return self._conflict(found) if found else None
+
+    def bearer(self) -> Bearer | None:
+        """Return how tokens come, where that can be said shortly."""
+        if self._elsewhere:
+            return None
+        found = [bearer for _, place in self._headers for bearer in place.bearers()]
+        if len(found) != 1:
+            return None
+        return found[0]._replace(absent=tuple(name for name, _ in self._headers if name != found[0].header))
 
     def _conflict(self, found: list[Presented]) -> Presented | Rejected:
         if self._first:

@@ -103,11 +103,13 @@ class _RouteCompiler:
     def compile(self, route: RouteSettings) -> Route:
         accepted = tuple(name for name in route.authenticate if name != ANONYMOUS)
         requirement = self._requirement(route.require)
+        extraction = self._extraction(accepted, conflict_first=route.credential_conflict_first)
         return Route(
             name=route.name,
             row=self._meter.row(route.name),
             features=route.allow,
-            extraction=self._extraction(accepted, conflict_first=route.credential_conflict_first),
+            extraction=extraction,
+            bearer=extraction.bearer(),
             anonymous=ANONYMOUS in route.authenticate,
             requirement=requirement,
             rule=f"routes.{route.name}.{requirement.keyword if requirement is not None else 'authenticate'}",

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sidecar.authn.api_key import ApiKeyTable
-from sidecar.authn.extract import Extraction
+from sidecar.authn.extract import Bearer, Extraction
 from sidecar.authn.issuer import Issuer
 from sidecar.authn.keytable import KeyTable
 from sidecar.authz.grants import Rbac
@@ -27,6 +27,8 @@ class Route:
     features: frozenset[str]
     """Doubtful path features that it admits."""
     extraction: Extraction
+    bearer: Bearer | None
+    """How tokens come, for the short way (``wire/warm.py``)."""
     anonymous: bool
     """Callers without a credential are let in, if ``requirement`` is met."""
     requirement: Requirement | None

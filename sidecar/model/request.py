@@ -5,7 +5,7 @@ make (docs/adr/0003-hot-path-values.md).
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeAlias
 
 
 class Headers(Protocol):
@@ -37,6 +37,12 @@ class RequestDetails(Protocol):
         """Envoy's ``metadata_context.filter_metadata``: namespace to a plain dict."""
 
 
+Facts: TypeAlias = tuple[str, str, str, str, str, str | None]
+"""What a record shows of a request: method, host, path with query, source address, request id, traceparent."""
+NO_FACTS: Facts = ("", "", "", "", "", None)
+"""Of a request that was not read."""
+
+
 class CheckInput(NamedTuple):
     """One HTTP check. ``path`` is undecoded and carries the query; ``source_ip`` is the direct peer."""
 
@@ -48,3 +54,12 @@ class CheckInput(NamedTuple):
     source_ip: str
     context: Mapping[str, str]
     details: RequestDetails
+
+
+def facts_of(request: CheckInput | None) -> Facts:
+    """Pick what a record shows; ``x-request-id`` before Envoy's own id."""
+    if request is None:
+        return NO_FACTS
+    get = request.headers.get
+    request_id = get("x-request-id") or request.request_id
+    return request.method, request.host, request.path, request.source_ip, request_id, get("traceparent")

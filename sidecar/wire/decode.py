@@ -63,15 +63,16 @@ class RawHeaders:
         names = self._names
         count = names.count(name)
         if count == 1:
-            return _text(self._lines[names.index(name)])
+            return text_of(self._lines[names.index(name)])
         return ",".join(self.all(name)) if count else None
 
     def all(self, name: str) -> Sequence[str]:
         """Each line of ``name``."""
-        return [_text(line) for line, known in zip(self._lines, self._names, strict=True) if known == name]
+        return [text_of(line) for line, known in zip(self._lines, self._names, strict=True) if known == name]
 
 
-def _text(line: HeaderValue) -> str:
+def text_of(line: HeaderValue) -> str:
+    """The value of a raw header; Envoy sets ``raw_value`` alone, its API allows ``value`` too."""
     try:
         return line.raw_value.decode() or line.value
     except UnicodeDecodeError:

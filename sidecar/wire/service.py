@@ -14,24 +14,25 @@ from sidecar.engine.check import Engine
 from sidecar.engine.denials import answer
 from sidecar.engine.ids import DecisionIds
 from sidecar.engine.snapshot import Current, Snapshot
-from sidecar.model.decision import Allow, Deny
+from sidecar.model.decision import Allow, Decision, Deny
 from sidecar.model.errors import MalformedRequest
 from sidecar.model.instant import Instant
 from sidecar.model.meter import Meter
 from sidecar.model.reason import Reason
-from sidecar.model.request import CheckInput
+from sidecar.model.request import CheckInput, Facts, facts_of
 from sidecar.ports import Clock, DecisionSink
 
 from .decode import decode
 from .encode import Encoder, last_resort
 from .seam import Pending
+from .warm import Warm
 
 _log = logging.getLogger(__name__)
 _LAST_RESORT = last_resort()
 WAY_BACK = 0.002
 """Seconds that a denial needs to reach the caller before its own deadline, which would be a gRPC error to it."""
 PHASE_SAMPLE = 64
-"""One check in this many has its phases timed: timing each would cost more than some phases do."""
+"""One check in this many goes the long way with its phases timed: timing each would cost more than some phases do."""
 
 
 class CheckService:
@@ -41,6 +42,7 @@ class CheckService:
         """Decide with ``engine`` under whatever snapshot is current when a check arrives."""
         self._current = current
         self._check = engine.check
+        self._find = Warm(engine, meter.caches["tokens"]).find
         self._now, self._mono = clock.now, clock.mono
         self._emit = sink.emit
         self._count, self._phases = meter.count, meter.phases
@@ -62,9 +64,14 @@ class CheckService:
         deadline = now.mono + budget
         request = None
         try:
-            request = decode(payload)
             self._until_sample -= 1
-            if self._until_sample == 0:
+            if self._until_sample and (found := self._find(payload, snapshot, now)) is not None:
+                allow, facts = found
+                if (ended := self._mono()) <= deadline:
+                    decision_id = self._record(allow, facts, snapshot, now, ended)
+                    return self._encoder.allow(allow, decision_id)
+            request = decode(payload)
+            if self._until_sample <= 0:
                 self._decoded_at = self._mono()
             outcome = self._check(request, snapshot, now)
             if isinstance(outcome, GeneratorType):
@@ -107,7 +114,7 @@ class CheckService:
         return self._conclude(decision, begun.request, begun.snapshot, begun.now, pending.deadline)
 
     def _conclude(self, decision: object, request: CheckInput | None, snapshot: Snapshot | None, now: Instant, deadline: float) -> bytes:
-        """Count, record, encode. What is not a decision, or an allow that comes too late, is a denial."""
+        """Answer. What is not a decision, or an allow that comes too late, is a denial."""
         try:
             ended = self._mono()
             if isinstance(decision, Allow):
@@ -115,12 +122,7 @@ class CheckService:
                     decision = Deny(Reason.DEADLINE_EXCEEDED, decision.rule, route=decision.route, detail="decided too late")
             elif not isinstance(decision, Deny):
                 decision = Deny(Reason.INTERNAL_ERROR, detail="the engine gave no decision")
-            decision_id = self._next_id()
-            duration = ended - now.mono
-            if snapshot is not self._encoder_of:
-                self._new_encoder(snapshot)
-            self._count(decision, duration)
-            self._emit(decision, request, decision_id, now.wall, duration, self._revision)
+            decision_id = self._record(decision, facts_of(request), snapshot, now, ended)
             if isinstance(decision, Allow):
                 response = self._encoder.allow(decision, decision_id)
             else:
@@ -131,6 +133,16 @@ class CheckService:
             _log.error("an answer could not be made: %s", place_of(error))
             return _LAST_RESORT
         return response
+
+    def _record(self, decision: Decision, facts: Facts, snapshot: Snapshot | None, now: Instant, ended: float) -> str:
+        """Count and record a decision under a new id, which it returns."""
+        if snapshot is not self._encoder_of:
+            self._new_encoder(snapshot)
+        decision_id = self._next_id()
+        duration = ended - now.mono
+        self._count(decision, duration)
+        self._emit(decision, facts, decision_id, now.wall, duration, self._revision)
+        return decision_id
 
     def _time_phases(self, began: float, decided: float) -> None:
         phases = self._phases

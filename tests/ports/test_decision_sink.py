@@ -16,7 +16,7 @@ from sidecar.model.mutation import NOTHING
 from sidecar.model.permission import PermissionSet
 from sidecar.model.principal import Identity, Principal
 from sidecar.model.reason import Reason
-from sidecar.model.request import CheckInput
+from sidecar.model.request import CheckInput, Facts, facts_of
 from sidecar.ports import DecisionSink
 from tests.support.inputs import make_input
 
@@ -33,7 +33,7 @@ class ListSink:
         self.dropped = 0
         self._room = room
 
-    def emit(self, decision: Decision, request: CheckInput | None, decision_id: str, at: float, duration: float, revision: str) -> bool:
+    def emit(self, decision: Decision, facts: Facts, decision_id: str, at: float, duration: float, revision: str) -> bool:
         if len(self.kept) >= self._room:
             self.dropped += 1
             return False
@@ -55,7 +55,7 @@ DENY = Deny(Reason.INVALID_TOKEN, "routes.list.authenticate", route="list", deta
 
 
 def emit(sink: DecisionSink, decision: Decision, request: CheckInput | None = None, number: int = 0) -> bool:
-    return sink.emit(decision, request, f"ID{number:014d}", AT, 0.000012, "abcdef")
+    return sink.emit(decision, facts_of(request), f"ID{number:014d}", AT, 0.000012, "abcdef")
 
 
 @pytest.fixture(params=["list", "writer"])

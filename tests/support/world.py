@@ -19,7 +19,7 @@ from sidecar.model.ask import Ask, RefreshResult, Verify
 from sidecar.model.decision import Decision
 from sidecar.model.key_entry import KeyEntry
 from sidecar.model.meter import Meter
-from sidecar.model.request import CheckInput
+from sidecar.model.request import CheckInput, Facts
 from sidecar.model.steps import to_end
 from sidecar.wire._gen.ext_authz_pb2 import CheckRequest, CheckResponse
 from sidecar.wire.seam import Pending
@@ -104,10 +104,12 @@ class KeptRecords:
 
     def __init__(self) -> None:
         self.decisions: list[Decision] = []
+        self.facts: list[Facts] = []
         self.full = False
 
-    def emit(self, decision: Decision, request: CheckInput | None, decision_id: str, at: float, duration: float, revision: str) -> bool:
+    def emit(self, decision: Decision, facts: Facts, decision_id: str, at: float, duration: float, revision: str) -> bool:
         self.decisions.append(decision)
+        self.facts.append(facts)
         return not self.full
 
 
