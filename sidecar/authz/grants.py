@@ -2,21 +2,24 @@
 
 from collections.abc import Iterable, Mapping
 
-from sidecar.model.permission import compile_permissions, intersect
+from sidecar.model.permission import PermissionSet, compile_permissions, intersect
 from sidecar.model.principal import FOREVER, Identity, Principal
 from sidecar.model.settings import RoleSettings, UserGrant
 
 from .roles import Roles
 
+MAX_EXPANDED = 1024
+
 
 class Rbac:
     """Roles and grants of one configuration. Cached principals hold only while this very object is in use."""
 
-    __slots__ = ("_by_email", "_by_subject", "roles")
+    __slots__ = ("_by_email", "_by_subject", "_expanded", "roles")
 
     def __init__(self, roles: Mapping[str, RoleSettings], users: Iterable[UserGrant]) -> None:
         """Index the grants by issuer name and subject or e-mail."""
         self.roles = Roles(roles)
+        self._expanded: dict[tuple[tuple[str, ...], tuple[str, ...]], tuple[frozenset[str], PermissionSet]] = {}
         self._by_subject: dict[tuple[str, str], list[UserGrant]] = {}
         self._by_email: dict[tuple[str, str], list[UserGrant]] = {}
         for grant in users:
@@ -38,19 +41,29 @@ class Rbac:
                 since, until = max(since, starts), min(until, ends)
                 roles.update(dict.fromkeys(grant.roles))
                 direct.extend(grant.permissions)
-        expanded = self.roles.expand_all(roles)
-        permissions = compile_permissions([*expanded.permissions, *direct])
+        closure, permissions = self._expand(tuple(roles), tuple(direct))
         if identity.scopes_are_ceiling:
             permissions = intersect(permissions, compile_permissions(identity.scopes))
         return Principal(
             identity,
             roles=tuple(roles),
-            closure=expanded.closure,
+            closure=closure,
             permissions=permissions,
             scopes=frozenset(identity.scopes),
             since=since,
             until=until,
         )
+
+    def _expand(self, roles: tuple[str, ...], direct: tuple[str, ...]) -> tuple[frozenset[str], PermissionSet]:
+        """Roles and direct permissions to all that they stand for; remembered, since many people have the same ones."""
+        known = self._expanded.get((roles, direct))
+        if known is None:
+            expanded = self.roles.expand_all(roles)
+            known = expanded.closure, compile_permissions([*expanded.permissions, *direct])
+            if len(self._expanded) >= MAX_EXPANDED:
+                self._expanded.clear()
+            self._expanded[roles, direct] = known
+        return known
 
     def _matching(self, identity: Identity) -> Iterable[UserGrant]:
         # API-key owners never match: an owner is free text, not a person that an issuer vouches for.

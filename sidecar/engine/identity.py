@@ -1,7 +1,7 @@
 """Identity headers: compiled from the configuration, worked out once per principal, never cleaned or cut."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, TypeAlias
 from urllib.parse import quote
 
@@ -13,10 +13,10 @@ from sidecar.model.settings import IdentityHeader
 MAX_VALUE = 4 * 1024
 MAX_PLANS = 4
 """Plans that one principal remembers: a cached principal may outlive many reloads."""
-_UNSAFE = re.compile(r"[^\x20-\x7e]|,")
+_SAFE_LIST = re.compile(r"[!-+\--~](?:[ -+\--~]*[!-+\--~])?(?:,[!-+\--~](?:[ -+\--~]*[!-+\--~])?)*")
 _PERCENT_SAFE = "!#$&'()*+-./:;<=>?@[]^_`{|}~ "
 
-Members: TypeAlias = Callable[[Principal], Iterable[str]]
+Members: TypeAlias = Callable[[Principal], Sequence[str]]
 
 
 class UnsafeIdentity(NamedTuple):
@@ -59,19 +59,24 @@ class IdentityPlan:
         return Mutations(Upstream(tuple(values), (*absent, *self._removed)))
 
 
-def _join(header: IdentityHeader, members: Iterable[str]) -> str | UnsafeIdentity:
-    parts = []
-    for member in members:
-        if header.percent_encode:
-            parts.append(_percent(member, header.join))
-        elif not member or _UNSAFE.search(member) or member != member.strip() or header.join in member:
+def _join(header: IdentityHeader, members: Sequence[str]) -> str | UnsafeIdentity:
+    if header.percent_encode:
+        value = header.join.join([_percent(member, header.join) for member in members])
+    else:
+        value = header.join.join(members)
+        if members and not _is_safe(header.join, members, value):
             return UnsafeIdentity(f"{header.name}: a value with a comma, control or non-ASCII character, or white space at its edge")
-        else:
-            parts.append(member)
-    value = header.join.join(parts)
     if len(value) > MAX_VALUE:
         return UnsafeIdentity(f"{header.name}: a value above 4 KiB")
     return value
+
+
+def _is_safe(join: str, members: Sequence[str], value: str) -> bool:
+    """Tell whether every member is read upstream as what it is."""
+    if join == ",":
+        # All at once: as many members as between commas, each with printable ASCII at both ends.
+        return _SAFE_LIST.fullmatch(value) is not None and value.count(",") == len(members) - 1
+    return all(_SAFE_LIST.fullmatch(member) is not None and "," not in member and join not in member for member in members)
 
 
 def _percent(member: str, join: str) -> str:

@@ -3,11 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 
-@dataclass(frozen=True, slots=True)
-class Verify:
+class Verify(NamedTuple):
     """Run a signature check on the deciding thread, after the checks that need none. Answer: its bool."""
 
     run: Callable[[], bool]

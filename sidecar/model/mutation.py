@@ -6,21 +6,21 @@ from typing import NamedTuple
 class Upstream:
     """What every allowed request of one principal changes: identity headers to set, names to remove.
 
-    The two are disjoint: Envoy removes last, so a name in both would be gone. ``encoded`` is the encoder's memo
-    of exactly this value.
+    The two are disjoint: Envoy removes last, so a name in both would be gone.
     """
 
-    __slots__ = ("encoded", "removed", "set_headers", "size")
+    __slots__ = ("removed", "set_headers", "size")
 
     def __init__(self, set_headers: tuple[tuple[str, str], ...], removed: tuple[str, ...]) -> None:
         """Hold (lower-case name, checked value) pairs and lower-case names; raise ValueError if they overlap."""
-        if not {name for name, _ in set_headers}.isdisjoint(removed):
-            raise ValueError("a header is both set and removed")
+        self.size = 0
+        """Characters of the values that are set."""
+        for name, value in set_headers:
+            if name in removed:
+                raise ValueError("a header is both set and removed")
+            self.size += len(value)
         self.set_headers = set_headers
         self.removed = removed
-        self.encoded: bytes | None = None
-        self.size = sum(len(name) + len(value) for name, value in set_headers)
-        """Characters of the headers that are set."""
 
 
 class Mutations(NamedTuple):

@@ -1,8 +1,8 @@
 """Who is asking: first what a verified credential says, then what it may do."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from types import MappingProxyType
+from typing import Literal, NamedTuple, TypeAlias
 
 from .permission import PermissionSet
 
@@ -11,8 +11,10 @@ JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, J
 FOREVER = float("inf")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Identity:
+NOTHING: Mapping[str, "JsonValue"] = MappingProxyType({})
+
+
+class Identity(NamedTuple):
     """What one verified credential says about its bearer, before any grant of ours is added.
 
     Times are seconds since the epoch. ``permissions`` and ``roles`` are what the credential itself carries,
@@ -30,9 +32,9 @@ class Identity:
     scopes: tuple[str, ...] = ()
     scopes_are_ceiling: bool = False
     audiences: tuple[str, ...] = ()
-    attributes: Mapping[str, JsonValue] = field(default_factory=dict)
-    claims: Mapping[str, JsonValue] = field(default_factory=dict)
-    metadata: Mapping[str, JsonValue] = field(default_factory=dict)
+    attributes: Mapping[str, JsonValue] = NOTHING
+    claims: Mapping[str, JsonValue] = NOTHING
+    metadata: Mapping[str, JsonValue] = NOTHING
     credential_id: str | None = None
     """``jti`` of a token, id of an API key."""
     issued_at: float | None = None

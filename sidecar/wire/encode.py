@@ -1,16 +1,15 @@
 """Decisions to CheckResponse bytes. Only ``allow`` builds an answer that allows, only from an ``Allow``.
 
-An allow is put together from encoded protobuf fields (concatenated fields are the encoding of the message that has
-them all): what a principal always gets is encoded once, the rest per request. tests/unit/wire/test_encode.py
-holds it to the generated classes. A denial takes the generated classes. An *empty* CheckResponse, or code 0
-beside a denied_response, would allow: an allow always has an ok_response, a denial always a code.
+The generated classes encode. What a principal gets on a route is encoded once and kept with the verdict; only the
+decision id is put into it at each check, at the place of another of the same length (docs/adr/0010). An *empty*
+CheckResponse, or code 0 beside a denied_response, would allow: an allow always has an ok_response, a denial always a
+code.
 """
 
 from collections.abc import Iterable, Mapping
 
 from sidecar.engine.denials import is_grpc
 from sidecar.model.decision import Allow, Answer, Deny
-from sidecar.model.mutation import Mutations
 from sidecar.model.reason import Reason
 from sidecar.model.request import CheckInput
 
@@ -25,48 +24,11 @@ _FAULTS = frozenset({Reason.INTERNAL_ERROR, Reason.NOT_READY})
 _APPENDED = frozenset({"set-cookie", "www-authenticate"})
 
 
-def _varint(value: int) -> bytes:
-    out = bytearray()
-    while value > 0x7F:  # noqa: PLR2004 - seven bits a byte
-        out.append((value & 0x7F) | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
-
-
-def _field(number: int, body: bytes) -> bytes:
-    """Encode a length-delimited field."""
-    return _varint(number << 3 | 2) + _varint(len(body)) + body
-
-
-def _overwrite(name: str, value: str) -> bytes:
-    """``OkHttpResponse.headers``: always with an explicit append_action, since unset means append on newer Envoys."""
-    header = _field(1, name.encode()) + _field(2, value.encode())
-    return _field(2, _field(1, header) + b"\x18" + bytes((OVERWRITE,)))
-
-
-def _remove(names: Iterable[str]) -> bytes:
-    return b"".join(_field(5, name.encode()) for name in names)
-
-
-def _ok_response(mutations: Mutations) -> bytes:
-    upstream = mutations.upstream
-    always = upstream.encoded
-    if always is None:
-        always = b"".join(_overwrite(name, value) for name, value in upstream.set_headers) + _remove(upstream.removed)
-        upstream.encoded = always
-    return _field(
-        3,
-        always
-        + b"".join(_overwrite(name, value) for name, value in mutations.set_headers)
-        + _remove(mutations.removed)
-        + b"".join(_field(8, name.encode()) for name in mutations.query_removed),
-    )
-
-
-def _member(name: str, value: bytes) -> bytes:
-    """Encode one string member of a google.protobuf.Struct."""
-    return _field(1, _field(1, name.encode()) + _field(2, _field(3, value)))
+def _set(option: HeaderValueOption, name: str, value: str, *, append: bool = False) -> None:
+    """Always with an explicit append_action: what an unset one means differs between Envoys."""
+    header = option.header
+    header.key, header.value = name, value
+    option.append_action = APPEND if append else OVERWRITE
 
 
 class Encoder:
@@ -98,14 +60,24 @@ class Encoder:
         """
         if not isinstance(allow, Allow):
             raise TypeError("only an Allow allows")
-        whole = _ok_response(allow.mutations) + _field(4, self._struct(allow, _SOME_ID))
+        response = CheckResponse()
+        upstream, set_headers, removed, query_removed = allow.mutations
+        ok = response.ok_response
+        ok.SetInParent()  # never absent, whatever it says
+        for name, value in (*upstream.set_headers, *set_headers):
+            _set(ok.headers.add(), name, value)
+        ok.headers_to_remove.extend((*upstream.removed, *removed))
+        ok.query_parameters_to_remove.extend(query_removed)
+        self._add_facts(response, allow, _SOME_ID)
+        whole = response.SerializeToString()
         if not self._with_id:
             return whole, None
         head, _, tail = whole.rpartition(_SOME_ID.encode())
         return head, tail
 
-    def _struct(self, decision: Allow | Deny, decision_id: str) -> bytes:
-        return b"".join(_member(name, value.encode()) for name, value in self._facts(decision, decision_id))
+    def _add_facts(self, response: CheckResponse, decision: Allow | Deny, decision_id: str) -> None:
+        for name, value in self._facts(decision, decision_id):
+            response.dynamic_metadata.fields[name].string_value = value
 
     def _facts(self, decision: Allow | Deny, decision_id: str) -> Iterable[tuple[str, str]]:
         if self._with_id:
@@ -132,12 +104,9 @@ class Encoder:
         if request is not None and is_grpc(request.headers):
             headers.append(("grpc-status", str(grpc_status(deny.status))))
         for name, value in headers:
-            option = denied.headers.add()
-            option.header.key, option.header.value = name, value
-            option.append_action = APPEND if name in _APPENDED else OVERWRITE
+            _set(denied.headers.add(), name, value, append=name in _APPENDED)
         denied.body = answer.body
-        for name, value in self._facts(deny, decision_id):
-            response.dynamic_metadata.fields[name].string_value = value
+        self._add_facts(response, deny, decision_id)
         return response.SerializeToString()
 
 
