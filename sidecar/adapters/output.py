@@ -17,7 +17,9 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 BATCH = 128
-"""Items written together; reaching it wakes the thread."""
+"""Items that are waited for before writing; reaching it wakes the thread."""
+TAKE = 1024
+"""Items taken at once: a busy deciding thread gives way every 5 ms only, and may have put many more than a batch."""
 LINGER = 0.02
 """Seconds that the first item of a batch waits for company."""
 _POLL_MS = 100
@@ -98,6 +100,7 @@ class Pump(Generic[T]):
         self._linger = linger
         self._wake = threading.Event()
         self._closing = False
+        self._in_hand = 0
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
@@ -117,17 +120,21 @@ class Pump(Generic[T]):
             return not self.queue
         self._thread.join(timeout)
         self._output.giving_up = True
+        if self._thread.is_alive():
+            self.lost += self._in_hand  # it hangs in a write that the process will not wait for
         return not self._thread.is_alive() and not self.queue
 
     def _run(self) -> None:
         while self._await_batch():
-            batch = self.queue[:BATCH]
+            batch = self.queue[:TAKE]
             del self.queue[: len(batch)]
+            self._in_hand = len(batch)
             try:
                 self.lost += self._output.write(self._encode(batch))
             except Exception:  # a supervised background task: logged, counted, and nothing hangs on its answer
                 self.lost += len(batch)
                 log.exception("lines could not be written", extra={"lines": len(batch)})
+            self._in_hand = 0
 
     def _await_batch(self) -> bool:
         """Wait for something to write; return False when closing and nothing is left."""
