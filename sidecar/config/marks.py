@@ -45,6 +45,13 @@ class Mark:
             return self.children[step]
         return None
 
+    def has(self, path: KeyPath) -> bool:
+        """Tell whether the document has something at ``path``, so that a value there is no default."""
+        mark: Mark | None = self
+        for step in path:
+            mark = mark.child(step) if mark is not None else None
+        return mark is not None
+
     def where(self, path: KeyPath = ()) -> Where:
         """Return the place of ``path`` under the document root; of the deepest part of it that exists."""
         mark = self

@@ -35,6 +35,11 @@ class Place:
         """Note a doubt."""
         self.warnings.append(self.mark.problem(path, message, hint))
 
+    def no_effect(self, path: KeyPath, why: str) -> None:
+        """Note a problem if ``path`` was written: a value that is accepted and then ignored misleads its reader."""
+        if self.mark.has(path):
+            self.wrong(path, f"has no effect: {why}", "remove it")
+
     def absolute(self, path: str) -> str:
         """Resolve a path of the configuration."""
         return str(Path(self.base, path))

@@ -96,13 +96,15 @@ class Refresh(Section):
     """How fetched keys are kept up to date."""
 
     every: Annotated[Duration, duration_between("1s", "24h")] = Field(
-        default=written("10m"), description="Longest time between two fetches."
+        default=written("10m"), description="Longest time between two fetches (keys from url and discovery only)."
     )
     stale_max: Annotated[Duration, duration_between("1s", "30d")] = Field(
         default=written("24h"),
-        description="How long the last good keys count while fetching fails; after that the issuer's tokens get 503.",
+        description="How long the last good keys count while fetching fails; after that the issuer's tokens get 503 (url and discovery only).",
     )
-    ca_file: FilePath | None = Field(default=None, description="PEM file of the CAs to trust instead of the system's.")
+    ca_file: FilePath | None = Field(
+        default=None, description="PEM file of the CAs to trust instead of the system's (url and discovery only)."
+    )
     required_for_ready: bool = Field(default=False, description="true: not ready before the first successful fetch.")
 
 
@@ -148,7 +150,7 @@ class Claims(Section):
     )
     email: ClaimPath | None = Field(default=None, description="The e-mail address, for `users` and identity headers.")
     email_trust: Literal["verified", "always"] = Field(
-        default="verified", description="verified: it counts for `users` only with email_verified true."
+        default="verified", description="verified: it counts for `users` only with email_verified true. Needs `email`."
     )
     roles: Annotated[Roles, ShortForm("from", CLAIMS_SCHEMA)] | None = Field(default=None, description="Roles; NAME means {from: NAME}.")
     permissions: Annotated[Permissions, ShortForm("from", CLAIMS_SCHEMA)] | None = Field(

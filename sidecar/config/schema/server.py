@@ -80,7 +80,7 @@ class Server(Section):
     """The listener that Envoy asks."""
 
     listen: CheckListen = Field(default="127.0.0.1:9191", description="host:port or unix:///path/to.sock. Needs a restart to change.")
-    socket_mode: SocketMode = Field(default=written("0660"), description="File mode of the Unix socket, in octal.")
+    socket_mode: SocketMode = Field(default=written("0660"), description="File mode of the Unix socket that `listen` names, in octal.")
     transport: Literal["auto", "native", "grpcio"] = Field(
         default="auto",
         description="auto: native on loopback and Unix sockets without TLS where it is installed, else grpcio. Needs a restart to change.",
@@ -103,7 +103,8 @@ class Server(Section):
         default=None, description="Subject alternative names of the clients that may ask; needs tls.client_ca_file."
     )
     unsafe_plaintext_check_listener: bool = Field(
-        default=False, description="Allows a listener that others on the network reach without TLS: whoever reaches it can ask anything."
+        default=False,
+        description="Allows a listener that others on the network reach without TLS: whoever reaches it can ask anything. Only where it is one.",
     )
     unsafe_shared_check_listener: Unbuilt = unbuilt("Allows plain TCP on loopback although secrets leave through this listener.")
     fault_response: Literal["denied", "unsafe_error"] = Field(
@@ -127,4 +128,6 @@ class Admin(Section):
     """/status, for operators."""
 
     listen: TcpListen = Field(default="127.0.0.1:9192", description="host:port, on loopback. Needs a restart to change.")
-    unsafe_public_admin: bool = Field(default=False, description="Allows an address that others on the network reach.")
+    unsafe_public_admin: bool = Field(
+        default=False, description="Allows an address that others on the network reach. Only where it is one."
+    )

@@ -28,6 +28,8 @@ def check_authenticators(settings: Settings, place: Place, *, is_directory: bool
         _check_audience(issuer, path, place)
         _check_algorithms(issuer, path, place)
         _check_sources(issuer, path, place)
+        if issuer.claims.email is None:
+            place.no_effect((*path, "claims", "email_trust"), "no claim is mapped to `email`")
     for store in settings.api_keys.values():
         if is_directory and Path(os.path.normpath(store.path)).is_relative_to(place.base):
             place.wrong(
@@ -93,7 +95,10 @@ def _check_algorithms(issuer: IssuerSettings, path: KeyPath, place: Place) -> No
 
 
 def _check_sources(issuer: IssuerSettings, path: KeyPath, place: Place) -> None:
-    if issuer.refresh.stale_max < issuer.refresh.every:
+    if not isinstance(issuer.keys, UrlKeys | DiscoveredKeys):
+        for key in ("every", "stale_max", "ca_file"):
+            place.no_effect((*path, "refresh", key), "the keys of this issuer are not fetched")
+    elif issuer.refresh.stale_max < issuer.refresh.every:
         place.wrong((*path, "refresh", "stale_max"), "is shorter than refresh.every: keys would lapse between two fetches")
     if isinstance(issuer.keys, UrlKeys):
         fault = fault_of_url(issuer.keys.url, http_allowed=issuer.keys.unsafe_http)

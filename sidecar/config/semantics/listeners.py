@@ -13,12 +13,16 @@ def check_listeners(settings: Settings, place: Place) -> None:
     listen = _parsed(server.listen)
     _check_reach(server, listen, place)
     _check_peers(server, place)
+    if listen.kind == "tcp":
+        place.no_effect(("server", "socket_mode"), "server.listen is no Unix socket")
     if server.shutdown_timeout <= server.shutdown_delay:
         place.wrong(("server", "shutdown_timeout"), "must be longer than shutdown_delay, which it bounds", "25s by default")
     if not _parsed(settings.admin.listen).loopback and not settings.admin.unsafe_public:
         place.wrong(
             ("admin", "listen"), "others on the network reach this address", "listen on 127.0.0.1, or say unsafe_public_admin: true"
         )
+    if _parsed(settings.admin.listen).loopback and settings.admin.unsafe_public:
+        place.no_effect(("admin", "unsafe_public_admin"), "nobody else reaches admin.listen")
     named = (("server", server.listen), ("telemetry", settings.telemetry.listen), ("admin", settings.admin.listen))
     for (first, one), (second, other) in combinations(named, 2):
         if one == other and not one.endswith(":0"):
@@ -28,6 +32,9 @@ def check_listeners(settings: Settings, place: Place) -> None:
 def _check_reach(server: ServerSettings, listen: Listen, place: Place) -> None:
     if server.transport == "native" and server.tls is not None:
         place.wrong(("server", "transport"), "the native transport has no TLS", "transport: grpcio, or auto")
+    if server.unsafe_plaintext_check_listener and (listen.loopback or server.tls is not None):
+        why = "nobody else reaches server.listen" if listen.loopback else "the listener has TLS"
+        place.no_effect(("server", "unsafe_plaintext_check_listener"), why)
     if listen.loopback:
         return
     if server.transport == "native":

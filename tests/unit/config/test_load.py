@@ -66,7 +66,8 @@ def test_relative_paths_start_at_the_configuration() -> None:
     text = """
 version: 1
 issuers:
-  a: {issuer: https://a.example, audiences: [x], keys: {file: keys/jwks.json}, refresh: {ca_file: ca.pem}}
+  a: {issuer: https://a.example, audiences: [x], keys: {file: keys/jwks.json}}
+  c: {issuer: https://c.example, audiences: [x], keys: {discovery: true}, refresh: {ca_file: ca.pem}}
   b: {issuer: https://b.example, audiences: [x], keys: {shared_secret: {file: secret}}}
 api_keys: {k: {store: {file: ../keys.yaml}, peppers: {"1": {file: pepper}, "2": {env: PEPPER}}}}
 server: {tls: {cert_file: c.pem, key_file: /k.pem}}
@@ -76,13 +77,13 @@ server: {tls: {cert_file: c.pem, key_file: /k.pem}}
     assert (found.server.tls.cert_file, found.server.tls.key_file) == ("/etc/sidecar/c.pem", "/k.pem")
     assert isinstance(found.issuers["a"].keys, FileKeys)
     assert found.issuers["a"].keys.path == "/etc/sidecar/keys/jwks.json"
-    assert found.issuers["a"].refresh.ca_file == "/etc/sidecar/ca.pem"
+    assert found.issuers["c"].refresh.ca_file == "/etc/sidecar/ca.pem"
     secret = found.issuers["b"].keys
     assert isinstance(secret, SharedSecretKeys)
     assert (secret.secret.kind, secret.secret.value) == ("file", "/etc/sidecar/secret")
     assert found.issuers["b"].algorithms == ("HS256",)
     assert found.api_keys["k"].path == "/etc/sidecar/../keys.yaml"
-    assert found.api_keys["k"].peppers["2"] == SecretRef(kind="env", value="PEPPER", where=Where("sidecar.yaml", 6, "api_keys.k.peppers.2"))
+    assert found.api_keys["k"].peppers["2"] == SecretRef(kind="env", value="PEPPER", where=Where("sidecar.yaml", 7, "api_keys.k.peppers.2"))
 
 
 @pytest.mark.parametrize(
@@ -195,8 +196,9 @@ def test_missing_files_and_variables(tmp_path: Path) -> None:
 version: 1
 server: {tls: {cert_file: none.pem, key_file: folder}}
 issuers:
-  a: {issuer: https://a.example, audiences: [x], keys: {file: jwks.json}, refresh: {ca_file: ca.pem}}
+  a: {issuer: https://a.example, audiences: [x], keys: {file: jwks.json}}
   b: {issuer: https://b.example, audiences: [x], keys: {shared_secret: {env: NOT_SET}}}
+  c: {issuer: https://c.example, audiences: [x], keys: {discovery: true}, refresh: {ca_file: ca.pem}}
 api_keys: {k: {store: {file: keys.yaml}, peppers: {"1": {file: pepper}, "2": {env: IS_SET}}}}
 """
     with pytest.raises(ConfigError) as caught:
@@ -205,10 +207,10 @@ api_keys: {k: {store: {file: keys.yaml}, peppers: {"1": {file: pepper}, "2": {en
         "s.yaml:3: server.tls.cert_file: file DIR/none.pem does not exist (create it, or correct the path)",
         "s.yaml:3: server.tls.key_file: file DIR/folder is not a regular file",
         "s.yaml:5: issuers.a.keys.file: file DIR/jwks.json does not exist (create it, or correct the path)",
-        "s.yaml:5: issuers.a.refresh.ca_file: file DIR/ca.pem does not exist (create it, or correct the path)",
-        "s.yaml:7: api_keys.k.store.file: file DIR/keys.yaml does not exist (create it, or correct the path)",
+        "s.yaml:7: issuers.c.refresh.ca_file: file DIR/ca.pem does not exist (create it, or correct the path)",
+        "s.yaml:8: api_keys.k.store.file: file DIR/keys.yaml does not exist (create it, or correct the path)",
         "s.yaml:6: issuers.b.keys.shared_secret.env: environment variable NOT_SET is not set (set it for the sidecar)",
-        "s.yaml:7: api_keys.k.peppers.1.file: file DIR/pepper does not exist (create it, or correct the path)",
+        "s.yaml:8: api_keys.k.peppers.1.file: file DIR/pepper does not exist (create it, or correct the path)",
     ]
 
 
