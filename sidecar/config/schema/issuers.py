@@ -96,15 +96,13 @@ class Refresh(Section):
     """How fetched keys are kept up to date."""
 
     every: Annotated[Duration, duration_between("1s", "24h")] = Field(
-        default=written("10m"), description="Longest time between two fetches (keys from url and discovery only)."
+        default=written("10m"), description="Longest time between two fetches (url, discovery)."
     )
     stale_max: Annotated[Duration, duration_between("1s", "30d")] = Field(
         default=written("24h"),
-        description="How long the last good keys count while fetching fails; after that the issuer's tokens get 503 (url and discovery only).",
+        description="How long the last good keys count while fetching fails; after that the issuer's tokens get 503 (url, discovery).",
     )
-    ca_file: FilePath | None = Field(
-        default=None, description="PEM file of the CAs to trust instead of the system's (url and discovery only)."
-    )
+    ca_file: FilePath | None = Field(default=None, description="PEM file of the CAs to trust instead of the system's (url, discovery).")
     required_for_ready: bool = Field(default=False, description="true: not ready before the first successful fetch.")
 
 

@@ -104,7 +104,7 @@ class Server(Section):
     )
     unsafe_plaintext_check_listener: bool = Field(
         default=False,
-        description="Allows a listener that others on the network reach without TLS: whoever reaches it can ask anything. Only where it is one.",
+        description="Allows a listener that others on the network reach without TLS: whoever reaches it can ask anything.",
     )
     unsafe_shared_check_listener: Unbuilt = unbuilt("Allows plain TCP on loopback although secrets leave through this listener.")
     fault_response: Literal["denied", "unsafe_error"] = Field(
@@ -128,6 +128,4 @@ class Admin(Section):
     """/status, for operators."""
 
     listen: TcpListen = Field(default="127.0.0.1:9192", description="host:port, on loopback. Needs a restart to change.")
-    unsafe_public_admin: bool = Field(
-        default=False, description="Allows an address that others on the network reach. Only where it is one."
-    )
+    unsafe_public_admin: bool = Field(default=False, description="Allows an address that others on the network reach.")
