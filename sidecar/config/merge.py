@@ -50,7 +50,8 @@ def _add(document: Document, name: str, merged: dict[str, Any], marks: dict[str,
         marks[name] = Mark(mark.file, mark.line, dict(mark.children) if isinstance(mark.children, dict) else mark.children)
         return []
     if name == "version":
-        return [] if value == merged[name] else [mark.here((name,), "must be 1 in every file")]
+        same = value == merged[name] and type(value) is type(merged[name])
+        return [] if same else [mark.here((name,), "must be 1 in every file")]
     first = marks[name]
     if name not in MERGED:
         return [mark.here((name,), f"this section stands in {first.file}, too", "keep it in one file")]

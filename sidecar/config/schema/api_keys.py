@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from .base import NonEmpty, Section, Unbuilt, bad, exactly_one, parsed, unbuilt, written
+from .base import NonEmpty, OfItsType, Section, Unbuilt, bad, exactly_one, parsed, unbuilt, written
 from .fields import CookieName, FilePath, HeaderName, QueryName, Token
 from .secrets import SecretRef
 
@@ -58,4 +58,6 @@ class KeyStore(Section):
     peppers: dict[Annotated[str, parsed(pepper_id)], SecretRef] | None = Field(
         default=None, min_length=1, description="Secrets that digests are made with, by the id that stands in the digest."
     )
-    invalid_status: Literal[401, 403] = Field(default=403, description="Status for a key that is unknown, expired or revoked.")
+    invalid_status: Annotated[Literal[401, 403], OfItsType()] = Field(
+        default=403, description="Status for a key that is unknown, expired or revoked."
+    )

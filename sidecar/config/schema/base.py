@@ -1,7 +1,7 @@
 """What all sections share: strictness, keys that are not built yet, and errors with a way out."""
 
 from collections.abc import Callable, Iterable
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
@@ -91,6 +91,23 @@ class ShortForm:
 
     def _expand(self, value: Any) -> Any:
         return value if isinstance(value, dict | Nothing) else {self._key: value}
+
+
+class OfItsType:
+    """Annotation of a Literal of numbers or booleans: Python takes true, 1 and 1.0 for equal, a reader does not."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Put the comparison of types before that of values."""
+        values = get_args(source)
+        kinds = {type(value) for value in values}
+        expected = " or ".join(repr(value) for value in values)
+
+        def check(value: Any) -> Any:
+            if type(value) not in kinds and not isinstance(value, Nothing):
+                raise PydanticCustomError("literal_error", "is another value", {"expected": expected})
+            return value
+
+        return core_schema.no_info_before_validator_function(check, handler(source))
 
 
 def exactly_one(section: BaseModel, names: Iterable[str]) -> None:

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, WithJsonSchema, model_validator
 
-from .base import NonEmpty, Section, ShortForm, Unbuilt, bad, exactly_one, parsed, unbuilt, written
+from .base import NonEmpty, OfItsType, Section, ShortForm, Unbuilt, bad, exactly_one, parsed, unbuilt, written
 from .fields import (
     CLAIMS_SCHEMA,
     ClaimPath,
@@ -73,7 +73,7 @@ class TokenPlace(Section):
 class Keys(Section):
     """Where the issuer's keys come from: exactly one source."""
 
-    discovery: Literal[True] | None = Field(
+    discovery: Annotated[Literal[True], OfItsType()] | None = Field(
         default=None, description="true: the jwks_uri of the issuer's OpenID Connect discovery document."
     )
     url: Word | None = Field(default=None, description="URL of a JSON Web Key Set.")

@@ -7,7 +7,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 from sidecar.config.marks import Nothing
 from sidecar.model.key_entry import Digest, parse_digest
 
-from .base import Section, Unbuilt, bad, parsed, unbuilt
+from .base import OfItsType, Section, Unbuilt, bad, parsed, unbuilt
 from .fields import Cidr, Name, Permission, Timestamp, Word
 
 MAX_METADATA = 64
@@ -59,5 +59,5 @@ class Key(Section):
 class KeyFile(Section):
     """A file of API keys."""
 
-    version: Literal[1] | None = Field(default=None, description="Version of this format; may be left out.")
+    version: Annotated[Literal[1], OfItsType()] | None = Field(default=None, description="Version of this format; may be left out.")
     keys: list[Key] = Field(default=[], description="The keys.")

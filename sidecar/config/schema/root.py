@@ -6,7 +6,7 @@ from pydantic import Field
 
 from .answers import USUAL_IDENTITY_HEADERS, IdentityHeader, MetadataName
 from .api_keys import KeyStore
-from .base import NonEmpty, Section, ShortForm, Unbuilt, unbuilt
+from .base import NonEmpty, OfItsType, Section, ShortForm, Unbuilt, unbuilt
 from .fields import IdentityHeaderName, Name, StripHeader, Word
 from .issuers import Issuer
 from .rbac import Role, Users
@@ -25,7 +25,7 @@ MERGED = frozenset(
 class Config(Section):
     """Configuration of the ext_authz sidecar."""
 
-    version: Literal[1] = Field(description="Version of this format; in every file.")
+    version: Annotated[Literal[1], OfItsType()] = Field(description="Version of this format; in every file.")
     server: Server = Field(default_factory=Server, description="The listener that Envoy asks.")
     telemetry: Telemetry = Field(default_factory=Telemetry, description="/livez, /readyz and /metrics.")
     admin: Admin = Field(default_factory=Admin, description="/status, for operators.")

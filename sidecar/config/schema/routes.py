@@ -6,7 +6,7 @@ from pydantic import Field, WithJsonSchema, model_validator
 
 from sidecar.engine.canonical import canonical_host
 
-from .base import NonEmpty, Section, Unbuilt, bad, parsed, unbuilt
+from .base import NonEmpty, OfItsType, Section, Unbuilt, bad, parsed, unbuilt
 from .fields import Method, Name, Permission, Word
 
 
@@ -44,7 +44,9 @@ class RouteMatch(Section):
 class Require(Section):
     """What the caller must have; every part must hold. Reasons follow the order written."""
 
-    authenticated: Literal[True] | None = Field(default=None, description="true: any caller with a valid credential.")
+    authenticated: Annotated[Literal[True], OfItsType()] | None = Field(
+        default=None, description="true: any caller with a valid credential."
+    )
     permission: Permission | None = Field(default=None, description="This permission.")
     all_permissions: Permissions | None = Field(default=None, description="Every one of these permissions.")
     any_permission: Permissions | None = Field(default=None, description="At least one of these permissions.")

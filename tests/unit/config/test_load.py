@@ -171,6 +171,7 @@ def test_directory_merges_names_and_keeps_places() -> None:
         ),
         ({"a.yaml": "version: 1", "b.yaml": "roles: {}"}, "b.yaml:1: has no version (add `version: 1` as the first line)"),
         ({"a.yaml": "version: 1", "b.yaml": "version: 2"}, "b.yaml:1: version: must be 1 in every file"),
+        ({"a.yaml": "version: 1", "b.yaml": "version: true"}, "b.yaml:1: version: must be 1 in every file"),
         (
             {"a.yaml": "version: 1\nusers: {a: {roles: [v]}}", "b.yaml": "version: 1\nusers: [{match: {}}]"},
             "b.yaml:2: users: stands in a.yaml, too, and only maps of names merge (keep it in one file)",
