@@ -1,12 +1,12 @@
 """Changes that are valid and still dangerous: refused unless the new configuration acknowledges them by name.
 
-Standard library and model only: the serving process compares settings without loading YAML or pydantic.
+Neither YAML nor pydantic is imported: the serving process compares settings without them.
 """
 
-import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from sidecar.engine.canonical import Refused, canonical_path
 from sidecar.model.errors import Problem, Where
 from sidecar.model.settings import RouteSettings, Settings
 
@@ -15,7 +15,9 @@ NO_AUTHENTICATORS = "no_authenticators"
 ISSUER_DROPPED = "issuer_dropped"
 OPEN_TO_ANONYMOUS = "open_to_anonymous"
 
-_CATCH_ALL = re.compile(r"/\{[A-Za-z_][A-Za-z0-9_]*=\*\*\}")
+ANY = ""
+"""In place of a host or a method."""
+
 _ABOUT_ONE = (ISSUER_DROPPED, OPEN_TO_ANONYMOUS)
 
 
@@ -74,27 +76,57 @@ def _dropped(running: Settings, new: Settings) -> Iterator[Change]:
 
 
 def open_catch_alls(settings: Settings) -> Iterator[RouteSettings]:
-    """Routes that let anyone through on every path of a host."""
+    """Routes that let anyone through on every path of a host, but for a few short ones at most.
+
+    Only a path without a literal segment that ends in ``{name=**}`` reaches every length, so that whatever covers all
+    paths, alone or together with others (``/`` and ``/{a}`` and ``/{a}/{rest=**}``), has one like that in it.
+    """
     for route in settings.routes.values():
         anonymous = "anonymous" in route.authenticate and route.require is None
-        if anonymous and any(_CATCH_ALL.fullmatch(path) for path in route.paths):
+        if anonymous and any(_is_catch_all(path) for path in route.paths):
             yield route
 
 
+def _is_catch_all(pattern: str) -> bool:
+    path = canonical_path(pattern)
+    if isinstance(path, Refused) or not path.segments:
+        return False
+    return path.segments[-1].endswith("=**}") and all(segment.startswith("{") for segment in path.segments)
+
+
+class _Openness:
+    """Where a configuration lets anyone in on every path: by the host tree that a request ends up in."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.hosts = {host for route in settings.routes.values() for host in route.hosts or (ANY,)}
+        self._open: dict[str, list[RouteSettings]] = {}
+        for route in open_catch_alls(settings):
+            for host in route.hosts or (ANY,):
+                self._open.setdefault(host, []).append(route)
+
+    def at(self, host: str) -> list[RouteSettings]:
+        """The open routes for a host, or for the hosts under a suffix: those of its own tree, and of no weaker one."""
+        return self._open.get(self._tree_of(host), [])
+
+    def _tree_of(self, host: str) -> str:
+        rest = host
+        while rest and rest not in self.hosts:
+            _, _, rest = rest.removeprefix("*.").partition(".")
+            rest = rest and f"*.{rest}"
+        return rest
+
+
 def _opened(running: Settings, new: Settings) -> Iterator[Change]:
-    before = {pair for route in open_catch_alls(running) for pair in _reach(route)}
-    for route in open_catch_alls(new):
-        if any(not _covered(host, method, before) for host, method in _reach(route)):
-            message = f"route {route.name!r} would newly let anyone in on every path"
-            yield Change(f"{OPEN_TO_ANONYMOUS}:{route.name}", message, route.where)
+    before, after = _Openness(running), _Openness(new)
+    named: set[str] = set()
+    for host in sorted(before.hosts | after.hosts):  # a tree that is gone leaves its host to a weaker one
+        for route in after.at(host):
+            if route.name not in named and not all(_open_before(method, route, before.at(host)) for method in route.methods or (ANY,)):
+                named.add(route.name)
+                message = f"route {route.name!r} would newly let anyone in on every path"
+                yield Change(f"{OPEN_TO_ANONYMOUS}:{route.name}", message, route.where)
 
 
-def _reach(route: RouteSettings) -> Iterator[tuple[str, str]]:
-    """(host, method) pairs; an empty text means any."""
-    for host in route.hosts or ("",):
-        for method in route.methods or ("",):
-            yield host, method
-
-
-def _covered(host: str, method: str, before: set[tuple[str, str]]) -> bool:
-    return any((one, other) in before for one in (host, "") for other in (method, ""))
+def _open_before(method: str, route: RouteSettings, before: list[RouteSettings]) -> bool:
+    """Whether one of these let in all that the route does by this method; each is narrowed by its own context."""
+    return any((not one.methods or method in one.methods) and one.context.items() <= route.context.items() for one in before)
