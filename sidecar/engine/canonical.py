@@ -25,11 +25,15 @@ _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})|%25")
 _ESCAPED_CONTROL_OR_MARK = re.compile(r"%(?:[01][0-9A-Fa-f]|7[Ff]|5[Cc]|23|3[Ff])")
 _ESCAPED_SLASH = re.compile(r"%2[Ff]")
 _ESCAPED_DOT = re.compile(r"%2[Ee]")
-# A reader that decodes %2F, or drops ;parameters, sees what stands between them as a segment of its own.
-_DOT_SEGMENT = re.compile(r"(?:[/;]|%2F)\.\.?(?=[/;]|%2F|\Z)")
+# A reader that decodes %2F, or drops ;parameters, sees what stands between them as a segment of its own. One that
+# drops dots and spaces at the end of a name, as Windows does, sees nothing or .. in a segment of dots and spaces.
+_EMPTY_SEGMENT = re.compile(r"(?:/|%2F)(?:/|%2F|;)|%2F\Z")
+_DOT_SEGMENT = re.compile(r"(?:[/;]|%2F)[.\s]+(?=[/;]|%2F|\Z)")
 _ENDS_IN_DOT = re.compile(r"\.(?=[/;]|%2F|\Z)")
 _SPACE_AT_EDGE = re.compile(r"(?:[/;]|%2F)\s|\s(?=[/;]|%2F|\Z)")
 _LOOKS_LIKE = frozenset("./\\%;?#")
+_UNSEEN = frozenset({"Cf", "Zl", "Zp"})
+"""Format characters (zero width, soft hyphen, direction …), line and paragraph separators: some readers drop them."""
 
 
 is_plain = re.compile(r"(?:/[A-Za-z0-9_~!$&'()*+,:@=.\-]*[A-Za-z0-9_~!$&'()*+,:@=\-])+").fullmatch
@@ -112,10 +116,10 @@ def _fault_of_path(path: str) -> str:
 
 
 def _fault_of_segments(text: str) -> str:
-    if "//" in text:
+    if _EMPTY_SEGMENT.search(text):
         return "empty segment in the path"
     if _DOT_SEGMENT.search(text):
-        return "dot segment in the path"
+        return "segment of dots in the path"
     if _SPACE_AT_EDGE.search(text):
         return "white space at the edge of a path segment"
     return ""
@@ -127,6 +131,8 @@ def _fault_of_unicode(text: str) -> str:
     for char in set(text):
         if "\x80" <= char <= "\x9f":
             return "escaped control in the path"
+        if unicodedata.category(char) in _UNSEEN:
+            return "invisible character in the path"
         if char > "\x7f" and not _LOOKS_LIKE.isdisjoint(unicodedata.normalize("NFKC", char)):
             return "character in the path that a reader may take for . / \\ % ; ? or #"
     return ""

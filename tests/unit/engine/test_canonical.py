@@ -1,5 +1,7 @@
 """Security rules 18 and 19 begin here: one meaning, or refused."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -90,6 +92,13 @@ def test_a_path_with_one_meaning(raw: str, expected: tuple[str, ...]) -> None:
         "/a%C2%85b",  # C1 control
         "/a%E3%80%80",  # ideographic space at the edge
         "/%C2%A0a",  # no-break space at the edge
+        "/ad%E2%80%8Bmin",  # U+200B: zero-width space
+        "/ad%E2%80%8Dmin",  # U+200D: zero-width joiner
+        "/ad%C2%ADmin",  # soft hyphen
+        "/%EF%BB%BFadmin",  # byte-order mark
+        "/nimda%E2%80%AE",  # U+202E: right to left from here
+        "/a%E2%80%A8b",  # U+2028: line separator
+        "/a%F3%A0%81%A1b",  # U+E0061: tag
         "/" + "a" * 8192,
     ],
 )
@@ -106,7 +115,10 @@ def test_a_path_with_more_than_one_meaning_is_refused(raw: str) -> None:
         ("/a%3Bx", {SEMICOLON}, ("a;x",)),
         ("/a.", {DOTS}, ("a.",)),
         ("/a...", {DOTS}, ("a...",)),
+        ("/a.%20.b.", {DOTS}, ("a. .b.",)),
         ("/a%2Eb", {DOTS}, ("a.b",)),
+        ("/a;/b;;", {SEMICOLON}, ("a;", "b;;")),
+        ("/a%2fb/", {ENCODED_SLASH}, ("a%2Fb",)),
         ("/a%2fb;c.", {ENCODED_SLASH, SEMICOLON, DOTS}, ("a%2Fb;c.",)),
     ],
 )
@@ -122,6 +134,41 @@ def test_doubtful_features_are_named_for_the_route_to_judge(raw: str, features: 
 )
 def test_no_feature_admits_a_dot_segment_in_disguise(raw: str) -> None:
     assert isinstance(canonical_path(raw), Refused)
+
+
+@pytest.mark.parametrize("part", ["...", "....", ".%2E.", "%2E%2E%2E", ".%20.", "..%20.", "...%C2%A0."])
+@pytest.mark.parametrize(
+    "around", ["/public/{}/admin", "/public/{}", "/public/{}/", "/public/a%2F{}", "/public/{}%2Fadmin", "/a;{}/b", "/{};x"]
+)
+def test_no_feature_admits_a_segment_of_dots_and_spaces(part: str, around: str) -> None:
+    """Readers that drop dots and spaces at the end of a name see none, or the parent."""
+    assert canonical_path(around.format(part)) == Refused("segment of dots in the path")
+
+
+@pytest.mark.parametrize(
+    "raw", ["/a%2F%2Fb", "/a%2F", "/%2Fa", "/%2F", "/a%2F/b", "/a/%2Fb", "/a%2F;x", "/;x", "/a/;x/b", "/a/%3Bx", "/a/;"]
+)
+def test_no_feature_admits_an_empty_segment_in_disguise(raw: str) -> None:
+    assert canonical_path(raw) == Refused("empty segment in the path")
+
+
+@given(st.lists(st.sampled_from(["/", "%2F", "%2e", ".", "..", ";", "%20", "a", "%C2%A0", "%E2%80%8B"]), max_size=12))
+def test_readers_that_decode_or_drop_parameters_see_the_same_segments(parts: list[str]) -> None:
+    """What passes has no part that such a reader would take for nothing or for dots."""
+    path = canonical_path("/" + "".join(parts))
+    if isinstance(path, Path):
+        for segment in path.segments:
+            for part in segment.split("%2F"):
+                assert part.partition(";")[0].strip(". \xa0")
+                assert all(one == "" or one.strip(". \xa0") for one in part.split(";"))
+
+
+def test_long_runs_of_dots_cost_little() -> None:
+    """Security rule 30."""
+    began = time.perf_counter()
+    for path in ("/" + "." * 8000 + "a", "/" + ".%20" * 2000 + "a", "/a;" + ".;" * 4000 + "a", "/" + "....a;" * 1300):
+        canonical_path(path)
+    assert time.perf_counter() - began < 0.25
 
 
 @given(st.text(max_size=60))
