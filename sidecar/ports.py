@@ -7,6 +7,7 @@ from typing import Protocol
 from .model.decision import Decision
 from .model.instant import Instant
 from .model.request import Facts
+from .model.secret import Secret
 
 
 class Clock(Protocol):
@@ -68,5 +69,5 @@ class DecisionSink(Protocol):
 class SecretSource(Protocol):
     """Reads secrets by reference."""
 
-    def read(self, kind: str, value: str) -> bytes:
-        """Return the bytes of the file or environment variable; raise SourceError naming it, never its content."""
+    def read(self, kind: str, value: str) -> Secret:
+        """Return what the file or environment variable holds; raise SourceError naming it, never its content."""

@@ -3,6 +3,7 @@
 import os
 
 from sidecar.model.errors import SourceError
+from sidecar.model.secret import Secret
 
 from .files import read_bounded
 
@@ -15,7 +16,7 @@ class FileAndEnvSecrets:
 
     __slots__ = ()
 
-    def read(self, kind: str, value: str) -> bytes:
+    def read(self, kind: str, value: str) -> Secret:
         """Return the secret that ``value`` names; ``kind`` is ``file`` (one trailing newline is dropped) or ``env``.
 
         Raises:
@@ -31,7 +32,7 @@ class FileAndEnvSecrets:
             raise SourceError(f"a secret cannot be read from {kind!r}: use file or env")
         if not content:
             raise SourceError(f"{where} is empty")
-        return content
+        return Secret(content)
 
 
 def _environment(name: str) -> bytes:

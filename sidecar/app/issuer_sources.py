@@ -11,11 +11,13 @@ from typing import Protocol
 
 from sidecar.authn.issuer import is_fetched
 from sidecar.authn.key_source import read_keys
-from sidecar.authn.keyset import MAX_DOCUMENT, KeySet
+from sidecar.authn.keyset import MAX_DOCUMENT, KeySet, symmetric_keyset
 from sidecar.authn.keytable import ALWAYS, KeyTable
 from sidecar.model.ask import RefreshKeys, RefreshResult
 from sidecar.model.errors import ConfigError, Problem, SourceError, Where
+from sidecar.model.secret import Secret
 from sidecar.model.settings import DiscoveredKeys, FileKeys, InlineKeys, IssuerSettings, SharedSecretKeys, UrlKeys
+from sidecar.model.steps import to_end
 from sidecar.ports import SecretSource
 
 from .readiness import SourceState
@@ -175,18 +177,20 @@ def load_keys(settings: IssuerSettings, secrets: SecretSource, read_file: Callab
         case FileKeys(path=path):
             name, content = path, read_file(path, MAX_DOCUMENT)
         case SharedSecretKeys(secret=secret):
-            name, content = "shared secret", secrets.read(secret.kind, secret.value)
+            return _of_secret(secrets.read(secret.kind, secret.value), settings)
         case UrlKeys() | DiscoveredKeys():
             raise AssertionError("fetched keys are not loaded here")
-    steps = read_keys(settings, content)
     try:
-        while True:
-            next(steps)
-    except StopIteration as done:
-        keys: KeySet = done.value
-        return keys
+        return to_end(read_keys(settings, content))
     except SourceError as error:
         raise SourceError(f"{name}: {error}") from None
+
+
+def _of_secret(secret: Secret, settings: IssuerSettings) -> KeySet:
+    try:
+        return symmetric_keyset(secret, settings.algorithms)
+    except SourceError as error:
+        raise SourceError(f"shared secret: {error}") from None
 
 
 def source_of(settings: IssuerSettings) -> tuple[object, ...]:

@@ -16,6 +16,8 @@ from cryptography.hazmat.primitives.asymmetric.padding import MGF1, PSS, PKCS1v1
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
+from sidecar.model.secret import Secret
+
 Check: TypeAlias = Callable[[bytes, bytes], bool]
 """(signing input, signature) → whether the signature holds. Never raises for any bytes."""
 
@@ -95,11 +97,11 @@ def ed25519_checks(key: Ed25519PublicKey) -> Mapping[str, Check]:
     return {EDDSA: check}
 
 
-def hmac_check(secret: bytes, name: str) -> Check:
+def hmac_check(secret: Secret, name: str) -> Check:
     """A check with a shared secret; compares in constant time."""
     digest = HMAC_ALGORITHMS[name]
 
     def check(signing_input: bytes, signature: bytes) -> bool:
-        return hmac.compare_digest(hmac.digest(secret, signing_input, digest), signature)
+        return hmac.compare_digest(hmac.digest(secret.reveal(), signing_input, digest), signature)
 
     return check

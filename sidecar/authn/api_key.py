@@ -17,6 +17,7 @@ from sidecar.model.key_entry import Digest, KeyEntry
 from sidecar.model.outcome import Rejected
 from sidecar.model.principal import FOREVER, Identity
 from sidecar.model.reason import Reason
+from sidecar.model.secret import Secret
 
 Network = IPv4Network | IPv6Network
 
@@ -58,7 +59,7 @@ class ApiKeyTable:
 
     __slots__ = ("_keyed", "_plain", "size")
 
-    def __init__(self, plain: Mapping[bytes, ApiKeyRecord], keyed: tuple[tuple[bytes, Mapping[bytes, ApiKeyRecord]], ...]) -> None:
+    def __init__(self, plain: Mapping[bytes, ApiKeyRecord], keyed: tuple[tuple[Secret, Mapping[bytes, ApiKeyRecord]], ...]) -> None:
         """``plain``: by SHA-256 of the key; ``keyed``: for each pepper in use, by HMAC-SHA-256."""
         self._plain = plain
         self._keyed = keyed
@@ -69,7 +70,7 @@ class ApiKeyTable:
         key = raw.encode("utf-8", "surrogatepass")
         found = self._plain.get(hashlib.sha256(key).digest())
         for pepper, records in self._keyed:
-            record = records.get(hmac.digest(pepper, key, "sha256"))
+            record = records.get(hmac.digest(pepper.reveal(), key, "sha256"))
             found = found or record
         return found
 
@@ -128,7 +129,7 @@ def _checksum(body: str) -> str:
     return digits
 
 
-def digest_of(key: str, pepper_id: str | None, pepper: bytes | None) -> Digest:
+def digest_of(key: str, pepper_id: str | None, pepper: Secret | None) -> Digest:
     """Digest a key with a pepper, or without one.
 
     Raises:
@@ -140,9 +141,9 @@ def digest_of(key: str, pepper_id: str | None, pepper: bytes | None) -> Digest:
         return Digest(None, hashlib.sha256(raw).digest())
     if not pepper_id or not pepper:
         raise ValueError("a pepper needs an id and must not be empty")
-    return Digest(pepper_id, hmac.digest(pepper, raw, "sha256"))
+    return Digest(pepper_id, hmac.digest(pepper.reveal(), raw, "sha256"))
 
 
-def digest_text(key: str, pepper_id: str | None, pepper: bytes | None) -> str:
+def digest_text(key: str, pepper_id: str | None, pepper: Secret | None) -> str:
     """The digest as a key file writes it. Raises ValueError as ``digest_of`` does."""
     return str(digest_of(key, pepper_id, pepper))

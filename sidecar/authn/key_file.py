@@ -5,6 +5,7 @@ from ipaddress import IPv6Network, ip_network
 
 from sidecar.model.errors import SourceError
 from sidecar.model.key_entry import KeyEntry
+from sidecar.model.secret import Secret
 from sidecar.model.steps import to_end
 
 from .api_key import ApiKeyRecord, ApiKeyTable, Network
@@ -15,7 +16,7 @@ MAPPED_BITS = 96
 
 
 def read_entries(
-    entries: Iterable[KeyEntry], *, store: str, peppers: Mapping[str, bytes], wall: float
+    entries: Iterable[KeyEntry], *, store: str, peppers: Mapping[str, Secret], wall: float
 ) -> Generator[None, None, ApiKeyTable]:
     """Build the table of ``store``, yielding between slices.
 
@@ -46,7 +47,7 @@ def read_entries(
     return ApiKeyTable(plain, tuple((peppers[name], table) for name, table in tables.items() if name is not None))
 
 
-def build_table(entries: Iterable[KeyEntry], *, store: str, peppers: Mapping[str, bytes], wall: float) -> ApiKeyTable:
+def build_table(entries: Iterable[KeyEntry], *, store: str, peppers: Mapping[str, Secret], wall: float) -> ApiKeyTable:
     """Build the table in one go. Raises SourceError as ``read_entries`` does."""
     return to_end(read_entries(entries, store=store, peppers=peppers, wall=wall))
 

@@ -3,21 +3,19 @@
 from collections.abc import Generator
 
 from sidecar.model.errors import SourceError
-from sidecar.model.settings import IssuerSettings, SharedSecretKeys
+from sidecar.model.settings import IssuerSettings
 
 from .issuer import usable_algorithms
-from .keyset import KeySet, read_jwks, symmetric_keyset
+from .keyset import KeySet, read_jwks
 
 
 def read_keys(settings: IssuerSettings, content: bytes) -> Generator[None, None, KeySet]:
-    """Read a JWKS document or the bytes of a shared secret, yielding between keys.
+    """Read a JWKS document, yielding between keys.
 
     Raises:
         SourceError: nothing in it can verify a token of this issuer.
 
     """
-    if isinstance(settings.keys, SharedSecretKeys):
-        return symmetric_keyset(content, settings.algorithms)
     keys = yield from read_jwks(content)
     if not keys.fits(usable_algorithms(settings)):
         raise SourceError("no key of the key set fits the issuer's algorithms")

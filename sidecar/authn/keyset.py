@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from sidecar.model.errors import SourceError
 from sidecar.model.principal import JsonValue
+from sidecar.model.secret import Secret
 
 from .algorithms import HMAC_ALGORITHMS, hmac_check
 from .jose import strict_json_object
@@ -100,7 +101,7 @@ def read_jwks(document: bytes) -> Generator[None, None, KeySet]:
     return _assemble(usable, tuple(dropped))
 
 
-def symmetric_keyset(secret: bytes, algorithms: Iterable[str]) -> KeySet:
+def symmetric_keyset(secret: Secret, algorithms: Iterable[str]) -> KeySet:
     """Make the key set of a shared secret for those of ``algorithms`` that are HS*.
 
     Raises:
@@ -114,7 +115,7 @@ def symmetric_keyset(secret: bytes, algorithms: Iterable[str]) -> KeySet:
     if len(secret) < shortest:
         raise SourceError(f"the shared secret is shorter than {shortest} bytes, the size of the hash of {max(names)}")
     # Not a plain digest: whoever saw one could try secrets against it.
-    material = hmac.digest(_PROCESS_KEY, secret, "sha256")
+    material = hmac.digest(_PROCESS_KEY, secret.reveal(), "sha256")
     key = make_key(None, material, {name: hmac_check(secret, name) for name in names})
     return _assemble((key,), (), any_kid=True)
 

@@ -23,6 +23,10 @@ class Secret:
         """Return the bytes; call it only where they are used."""
         return self._value
 
+    def __len__(self) -> int:
+        """Bytes; an empty secret is false, too."""
+        return len(self._value)
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Secret):
             return NotImplemented

@@ -22,12 +22,18 @@ def source() -> SecretSource:
 def test_one_trailing_newline_of_a_file_is_dropped(source: SecretSource, tmp_path: Path, content: bytes, secret: bytes) -> None:
     path = tmp_path / "secret"
     path.write_bytes(content)
-    assert source.read("file", str(path)) == secret
+    assert source.read("file", str(path)).reveal() == secret
+
+
+def test_what_is_read_does_not_show_itself(source: SecretSource, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Security rule 26."""
+    monkeypatch.setenv("A_SECRET", CANARY)
+    assert CANARY not in f"{source.read('env', 'A_SECRET')!r} {source.read('env', 'A_SECRET')}"
 
 
 def test_environment(source: SecretSource, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("A_SECRET", "a\n")
-    assert source.read("env", "A_SECRET") == b"a\n"
+    assert source.read("env", "A_SECRET").reveal() == b"a\n"
 
 
 @pytest.mark.parametrize("content", [b"", b"\n", CANARY.encode() * MAX_SECRET])

@@ -11,6 +11,7 @@ from sidecar.authn.jose import parse_jws
 from sidecar.authn.keyset import KeySet, parse_jwks, symmetric_keyset
 from sidecar.model.errors import SourceError
 from sidecar.model.outcome import Rejected
+from sidecar.model.secret import Secret
 
 VECTORS = Path(__file__).parent.parent / "conformance" / "vectors"
 ACCEPTED = "accepted"
@@ -29,7 +30,7 @@ def keyset(keys: Iterable[Mapping[str, Any]]) -> KeySet:
     """The keys as an issuer would have them: one symmetric key as its shared secret, all else published."""
     keys = list(keys)
     if len(keys) == 1 and keys[0]["kty"] == "oct":
-        return symmetric_keyset(unb64(keys[0]["k"]), [keys[0].get("alg", "HS256")])
+        return symmetric_keyset(Secret(unb64(keys[0]["k"])), [keys[0].get("alg", "HS256")])
     return parse_jwks(json.dumps({"keys": keys}).encode())
 
 

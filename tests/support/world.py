@@ -20,6 +20,7 @@ from sidecar.model.decision import Decision
 from sidecar.model.key_entry import KeyEntry
 from sidecar.model.meter import Meter
 from sidecar.model.request import CheckInput, Facts
+from sidecar.model.secret import Secret
 from sidecar.model.steps import to_end
 from sidecar.wire._gen.ext_authz_pb2 import CheckRequest, CheckResponse
 from sidecar.wire.seam import Pending
@@ -31,6 +32,7 @@ from .tokens import AUDIENCE, ISSUER, WALL, SigningKey, claims, jwks, mint, shar
 
 KEY = "sk_test_0000000000000000000000000000000000000"
 OTHER = "https://other.example.com"
+PEPPER = Secret(b"pepper")
 
 
 def routes() -> dict[str, Any]:
@@ -96,7 +98,7 @@ def config(**changes: Any) -> dict[str, Any]:
 
 
 def key_entry(key: str = KEY, **changes: Any) -> KeyEntry:
-    return KeyEntry(**{"id": "k-1", "digest": digest_of(key, "p", b"pepper"), "owner": "billing", "roles": ("viewer",), **changes})
+    return KeyEntry(**{"id": "k-1", "digest": digest_of(key, "p", PEPPER), "owner": "billing", "roles": ("viewer",), **changes})
 
 
 class KeptRecords:
@@ -145,7 +147,7 @@ class World:
 
     def set_keys(self, *entries: KeyEntry) -> None:
         for name, store in self.tables.api_keys.items():
-            store.current = build_table(entries, store=name, peppers={"p": b"pepper"}, wall=self.clock.wall)
+            store.current = build_table(entries, store=name, peppers={"p": PEPPER}, wall=self.clock.wall)
 
     def decide(self, request: CheckInput | None = None, **fields: Any) -> Decision:
         """Drive the engine to its end: signatures are checked, refreshes answered with ``self.refresh``."""

@@ -14,6 +14,7 @@ from sidecar.authn.keytable import KeyTable
 from sidecar.authn.mint import new_private_jwk, public_jwks
 from sidecar.model.ask import RefreshKeys, RefreshResult
 from sidecar.model.errors import ConfigError, SourceError
+from sidecar.model.secret import Secret
 from sidecar.model.settings import IssuerSettings
 from tests.support.settings import make_settings
 
@@ -29,8 +30,8 @@ class Files(dict[str, bytes]):
 
 
 class Secrets:
-    def read(self, kind: str, value: str) -> bytes:
-        return b"s" * 32
+    def read(self, kind: str, value: str) -> Secret:
+        return Secret(b"s" * 32)
 
 
 class Refresher:
@@ -96,6 +97,20 @@ def test_keys_of_a_file_are_there_at_once() -> None:
         (state,) = plant.sources.states()
         assert state == ("corp", True, True, False)
         assert files_of(settings(corp=FROM_FILE)["corp"]) == (JWKS,)
+
+    run(scenario)
+
+
+def test_a_short_shared_secret_is_an_error_at_its_place() -> None:
+    """Security rule 3; nothing of the secret is told (rule 22)."""
+
+    async def scenario(plant: Plant) -> None:
+        with pytest.raises(ConfigError) as caught:
+            await plant.load(corp={"algorithms": ["HS512"], "keys": {"shared_secret": {"env": "S"}}})
+        (problem,) = caught.value.problems
+        assert problem.where.key == "issuers.corp.keys.shared_secret"
+        assert problem.message.startswith("shared secret: the shared secret is shorter than 64 bytes")
+        assert "sss" not in problem.message
 
     run(scenario)
 

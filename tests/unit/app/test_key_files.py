@@ -22,6 +22,7 @@ from sidecar.authn.api_key import checksum_ok, digest_text
 from sidecar.authn.key_file import build_table
 from sidecar.config.keyfile import parse_key_file
 from sidecar.model.errors import ConfigError
+from sidecar.model.secret import Secret
 
 
 @pytest.fixture
@@ -40,7 +41,7 @@ def test_a_new_key_is_found_by_its_digest_alone(file: KeyFile) -> None:
     assert stat.S_IMODE(Path(file.path).stat().st_mode) == 0o600
     entries, problems = parse_key_file(file.path, content, {"1"})
     assert problems == ()
-    record = build_table(entries, store="s", peppers={"1": b"a pepper"}, wall=0.0).lookup(made.key)
+    record = build_table(entries, store="s", peppers={"1": Secret(b"a pepper")}, wall=0.0).lookup(made.key)
     assert record is not None
     assert record.identity.subject == "billing"
 
@@ -92,7 +93,7 @@ def test_which_pepper_has_to_be_clear(file: KeyFile, tmp_path: Path) -> None:
     two = plain_key_file(file.path, {**file.peppers, "2": ("file", str(tmp_path / "pepper"))})
     with pytest.raises(KeyFileError, match=r"--pepper-id 1 \| 2"):
         digest_of(two, "k", None)
-    assert digest_of(two, "k", "2") == digest_text("k", "2", b"a pepper")
+    assert digest_of(two, "k", "2") == digest_text("k", "2", Secret(b"a pepper"))
     with pytest.raises(KeyFileError, match="known: 1, 2"):
         digest_of(two, "k", "3")
 

@@ -11,10 +11,11 @@ from sidecar.app.store_sources import StoreSources, files_of
 from sidecar.authn.api_key import digest_of
 from sidecar.model.errors import ConfigError, Problem, SourceError, Where
 from sidecar.model.key_entry import KeyEntry
+from sidecar.model.secret import Secret
 from sidecar.model.settings import KeyStoreSettings
 from tests.support.settings import make_settings
 
-PEPPER = b"a pepper"
+PEPPER = Secret(b"a pepper")
 
 
 def entry(key: str, **fields: Any) -> KeyEntry:
@@ -29,10 +30,10 @@ def stores(file: str = "/etc/sidecar-keys/keys.yaml", **changes: Any) -> Mapping
 class Plant:
     def __init__(self) -> None:
         self.entries: tuple[KeyEntry, ...] | Exception = ()
-        self.pepper: bytes | None = PEPPER
+        self.pepper: Secret | None = PEPPER
         self.sources = StoreSources(self, SystemClock(), self.read_entries)
 
-    def read(self, kind: str, value: str) -> bytes:
+    def read(self, kind: str, value: str) -> Secret:
         if self.pepper is None:
             raise SourceError(f"{value}: no such file")
         return self.pepper

@@ -17,8 +17,9 @@ from sidecar.model.key_entry import Digest, KeyEntry
 from sidecar.model.outcome import Rejected
 from sidecar.model.principal import FOREVER, Identity
 from sidecar.model.reason import Reason
+from sidecar.model.secret import Secret
 
-PEPPER, OLDER = b"pepper-of-2026-32-bytes-or-so...", b"pepper-of-2025-32-bytes-or-so..."
+PEPPER, OLDER = Secret(b"pepper-of-2026-32-bytes-or-so..."), Secret(b"pepper-of-2025-32-bytes-or-so...")
 PEPPERS = {"2026": PEPPER, "2025": OLDER}
 NOW = 1_800_000_000.0
 
@@ -28,7 +29,7 @@ def entry(key: str = "sk_1", id: str = "one", pepper: str | None = None, **chang
     return KeyEntry(id=id, digest=digest, **changes)
 
 
-def table(*entries: KeyEntry, peppers: dict[str, bytes] | None = None) -> ApiKeyTable:
+def table(*entries: KeyEntry, peppers: dict[str, Secret] | None = None) -> ApiKeyTable:
     return build_table(entries, store="partners", peppers=PEPPERS if peppers is None else peppers, wall=NOW)
 
 
@@ -41,10 +42,10 @@ def check(one: KeyEntry, key: str = "sk_1", route: str = "r", source_ip: str = "
 class TestDigests:
     def test_forms(self) -> None:
         assert digest_text("sk_1", None, None) == "sha256:" + hashlib.sha256(b"sk_1").hexdigest()
-        assert digest_text("sk_1", "2026", PEPPER) == "hmac-sha256:2026:" + hmac.new(PEPPER, b"sk_1", "sha256").hexdigest()
+        assert digest_text("sk_1", "2026", PEPPER) == "hmac-sha256:2026:" + hmac.new(PEPPER.reveal(), b"sk_1", "sha256").hexdigest()
 
-    @pytest.mark.parametrize(("pepper_id", "pepper"), [("2026", None), (None, PEPPER), ("", PEPPER), ("2026", b"")])
-    def test_a_pepper_and_its_id_go_together(self, pepper_id: str | None, pepper: bytes | None) -> None:
+    @pytest.mark.parametrize(("pepper_id", "pepper"), [("2026", None), (None, PEPPER), ("", PEPPER), ("2026", Secret(b""))])
+    def test_a_pepper_and_its_id_go_together(self, pepper_id: str | None, pepper: Secret | None) -> None:
         with pytest.raises(ValueError, match="pepper"):
             digest_text("sk_1", pepper_id, pepper)
 
@@ -90,7 +91,7 @@ class TestLookup:
         keys = table(entry("sk_1", "one", "2026"))
         shown = repr(keys) + repr(keys.lookup("sk_1")) + repr(keys.lookup("sk_1").identity)  # type: ignore[union-attr]
         assert "sk_1" not in shown
-        assert PEPPER.decode() not in shown
+        assert PEPPER.reveal().decode() not in shown
 
 
 class TestIdentity:
@@ -203,8 +204,8 @@ class TestFile:
         with pytest.raises(SourceError, match="key two: has the digest of key one"):
             table(entry("sk_1", "one"), entry("sk_1", "two"))
 
-    @pytest.mark.parametrize("peppers", [{}, {"2026": b""}])
-    def test_a_live_key_needs_its_pepper(self, peppers: dict[str, bytes]) -> None:
+    @pytest.mark.parametrize("peppers", [{}, {"2026": Secret(b"")}])
+    def test_a_live_key_needs_its_pepper(self, peppers: dict[str, Secret]) -> None:
         with pytest.raises(SourceError, match="key one: pepper 2026 is not configured"):
             table(entry("sk_1", "one", "2026"), peppers=peppers)
 

@@ -13,7 +13,7 @@ from sidecar.model.errors import SourceError, Where
 from sidecar.model.instant import Instant
 from sidecar.model.settings import FileKeys, InlineKeys, IssuerSettings, RoleClaim, SecretRef, SharedSecretKeys
 from tests.support.issuers import MONO, NOW, WHERE, make_claim_settings, make_issuer, make_issuer_settings, make_refresh_settings
-from tests.support.tokens import SECRET, jwks, shared_key
+from tests.support.tokens import jwks, shared_key
 
 ES, RS = shared_key("ES256"), shared_key("RS256", "r")
 SECRET_KEYS = SharedSecretKeys(secret=SecretRef(kind="env", value="S", where=WHERE))
@@ -101,11 +101,6 @@ class TestLoad:
     def test_a_document(self, source: Any) -> None:
         keys = load_keys(make_issuer_settings(keys=source), jwks(ES, RS))
         assert [key.kid for key in keys.keys] == ["k1", "r"]
-
-    def test_a_shared_secret(self) -> None:
-        """Security rule 3."""
-        keys = load_keys(make_issuer_settings(keys=SECRET_KEYS, algorithms=("HS256", "RS256")), SECRET)
-        assert keys.keys[0].algorithms == {"HS256"}
 
     @pytest.mark.parametrize("document", [b"", b'{"keys":[]}', jwks(shared_key("ES512"))])
     def test_nothing_usable(self, document: bytes) -> None:

@@ -18,6 +18,7 @@ from sidecar.model.ask import Ask, RefreshKeys, RefreshResult, Verify
 from sidecar.model.instant import Instant
 from sidecar.model.outcome import Rejected, Undetermined
 from sidecar.model.reason import Reason
+from sidecar.model.secret import Secret
 from sidecar.model.settings import InlineKeys, SecretRef, SharedSecretKeys
 from tests.support.issuers import MONO, NOW, WHERE, make_issuer, verify
 from tests.support.tokens import SECRET, WALL, SigningKey, b64, claims, compact, header, jwks, mint, shared_key
@@ -72,7 +73,7 @@ class TestAccepted:
         key = shared_key("HS256")
         secret = SharedSecretKeys(secret=SecretRef(kind="env", value="S", where=WHERE))
         issuer = make_issuer(algorithms=("HS256",), keys=secret)
-        issuer.table.replace(symmetric_keyset(SECRET, ("HS256",)), ALWAYS)
+        issuer.table.replace(symmetric_keyset(Secret(SECRET), ("HS256",)), ALWAYS)
         assert isinstance(verify(mint(key), issuer), VerifiedToken)
         asks: list[Ask] = []
         tampered = compact(json.dumps(header(key)).encode(), json.dumps(claims()).encode(), SigningKey("HS256", "k1", b"x" * 32))

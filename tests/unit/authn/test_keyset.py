@@ -13,6 +13,7 @@ from sidecar.authn import keyset
 from sidecar.authn.jwk import thumbprint
 from sidecar.authn.keyset import KeySet, parse_jwks, read_jwks, symmetric_keyset
 from sidecar.model.errors import SourceError
+from sidecar.model.secret import Secret
 from tests.support.tokens import SECRET, b64, jwks, number, shared_key
 
 RSA, EC, OKP = shared_key("RS256", "rsa"), shared_key("ES256", "ec"), shared_key("EdDSA", "okp")
@@ -175,11 +176,14 @@ class TestIdentity:
         assert prints(EC).isdisjoint(prints(shared_key("ES256", "ec", 2)))
 
 
+SHARED = Secret(SECRET)
+
+
 class TestSharedSecret:
     """Security rule 3."""
 
     def test_it_verifies_with_and_without_kid(self) -> None:
-        keys = symmetric_keyset(SECRET, ("HS256", "HS512"))
+        keys = symmetric_keyset(SHARED, ("HS256", "HS512"))
         for kid in (None, "whatever"):
             key = keys.find(kid, "HS256")
             assert key is not None
@@ -189,24 +193,27 @@ class TestSharedSecret:
 
     @pytest.mark.parametrize(("alg", "size"), [("HS256", 32), ("HS384", 48), ("HS512", 64)])
     def test_a_short_one_is_refused(self, alg: str, size: int) -> None:
-        assert symmetric_keyset(SECRET[:size], (alg,)).keys
+        assert symmetric_keyset(Secret(SECRET[:size]), (alg,)).keys
         with pytest.raises(SourceError, match=f"shorter than {size} bytes"):
-            symmetric_keyset(SECRET[: size - 1], (alg,))
+            symmetric_keyset(Secret(SECRET[: size - 1]), (alg,))
+
+    def test_it_serves_no_other_algorithm(self) -> None:
+        assert symmetric_keyset(SHARED, ("HS256", "RS256")).keys[0].algorithms == {"HS256"}
 
     def test_it_needs_an_algorithm_of_its_kind(self) -> None:
         with pytest.raises(SourceError, match="HS256"):
-            symmetric_keyset(SECRET, ("RS256", "none"))
+            symmetric_keyset(SHARED, ("RS256", "none"))
 
     def test_nothing_shows_the_secret_or_its_digest(self) -> None:
         """Security rules 22 and 26."""
-        keys = symmetric_keyset(SECRET, ("HS256",))
+        keys = symmetric_keyset(SHARED, ("HS256",))
         assert SECRET.decode() not in repr(keys)
         assert hashlib.sha256(SECRET).digest() not in {keys.keys[0].material, *keys.thumbprints}
 
     def test_the_same_secret_is_the_same_key(self) -> None:
-        one, two = symmetric_keyset(SECRET, ("HS256",)), symmetric_keyset(SECRET, ("HS256",))
+        one, two = symmetric_keyset(SHARED, ("HS256",)), symmetric_keyset(SHARED, ("HS256",))
         assert one.same_keys(two)
-        assert not one.same_keys(symmetric_keyset(SECRET[::-1], ("HS256",)))
+        assert not one.same_keys(symmetric_keyset(Secret(SECRET[::-1]), ("HS256",)))
         assert not one.same_keys(None)
 
 

@@ -17,6 +17,11 @@ def test_reveal_is_the_only_way_to_see_it() -> None:
     assert secret.reveal() == CANARY
 
 
+def test_an_empty_one_is_false() -> None:
+    assert not Secret(b"")
+    assert len(Secret(CANARY)) == len(CANARY)
+
+
 def test_equality_is_by_content() -> None:
     assert Secret(b"a") == Secret(b"a")
     assert Secret(b"a") != Secret(b"b")
