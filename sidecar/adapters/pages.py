@@ -33,15 +33,19 @@ _SECURITY_HEADERS = (
 _Handler = Callable[[Request], Awaitable[Response]]
 
 
-def telemetry_app(ready: Callable[[], tuple[bool, str]], metrics: Callable[[], Iterable[bytes]], faults: Counter[str]) -> ASGIApp:
-    """Answer ``/livez`` (200 while the loop turns), ``/readyz`` (200 or 503, with the word why) and ``/metrics``."""
+def telemetry_app(
+    alive: Callable[[], tuple[bool, str]],
+    ready: Callable[[], tuple[bool, str]],
+    metrics: Callable[[], Iterable[bytes]],
+    faults: Counter[str],
+) -> ASGIApp:
+    """Answer ``/livez`` and ``/readyz`` (200 or 503, with the word why) and ``/metrics``."""
 
     async def livez(_request: Request) -> Response:
-        return PlainTextResponse("ok\n")
+        return _said(*alive())
 
     async def readyz(_request: Request) -> Response:
-        is_ready, why = ready()
-        return PlainTextResponse(f"{why}\n", 200 if is_ready else 503)
+        return _said(*ready())
 
     async def scrape(_request: Request) -> Response:
         parts = []
@@ -129,6 +133,10 @@ def _guarded(handler: _Handler, place: str, faults: Counter[str]) -> _Handler:
             return PlainTextResponse("internal error\n", 500)
 
     return answer
+
+
+def _said(good: bool, word: str) -> Response:  # noqa: FBT001 - the first half of an answer, unpacked
+    return PlainTextResponse(f"{word}\n", 200 if good else 503)
 
 
 def _json(value: object) -> Response:

@@ -35,6 +35,7 @@ log = logging.getLogger(__name__)
 
 PATIENCE = 5.0
 """Seconds after which the log says what readiness waits for."""
+STOPPED = "the check listener has stopped"
 PROCESS_BYTES = 6
 """Random bytes that tell this process's decision ids from others'."""
 
@@ -60,7 +61,9 @@ async def open_listeners(core: Core, reloader: "Reloader[Validated]", logs: "Log
     )
     source = _metrics_source(process, logs, faults)
     telemetry_listener = HttpListener(
-        telemetry_app(partial(_ready, process), partial(metrics_text, source), faults), settings.telemetry.listen, "telemetry"
+        telemetry_app(partial(alive, process), partial(ready, process), partial(metrics_text, source), faults),
+        settings.telemetry.listen,
+        "telemetry",
     )
     admin_listener = HttpListener(
         admin_app(partial(status_document, process), settings.admin.listen, faults), settings.admin.listen, "admin"
@@ -95,10 +98,20 @@ async def _announce(process: Process, began: float) -> None:
     )
 
 
-def _ready(process: Process) -> tuple[bool, str]:
+def alive(process: Process) -> tuple[bool, str]:
+    """What /livez says: not alive once checks are decided no more, unless that is what was asked for.
+
+    Envoy denies everything then, which only a new process ends.
+    """
+    good = process.front.alive() or process.readiness.draining
+    return good, "ok" if good else STOPPED
+
+
+def ready(process: Process) -> tuple[bool, str]:
+    """What /readyz says."""
     reasons = process.readiness.reasons()
     if not process.front.alive():
-        reasons = ("the check listener has stopped", *reasons)
+        reasons = (STOPPED, *reasons)
     return not reasons, "; ".join(reasons) or "ready"
 
 

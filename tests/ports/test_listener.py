@@ -19,7 +19,7 @@ from sidecar.model.errors import SidecarError
 
 
 def telemetry() -> object:
-    return telemetry_app(lambda: (True, "ready"), lambda: [b"a 1\n"], Counter())
+    return telemetry_app(lambda: (True, "ok"), lambda: (True, "ready"), lambda: [b"a 1\n"], Counter())
 
 
 @contextlib.asynccontextmanager

@@ -55,8 +55,9 @@ def telemetry(
     ready: Callable[[], tuple[bool, str]] = lambda: (True, "ready"),
     metrics: Callable[[], Iterable[bytes]] = lambda: iter([b"a 1\n", b"b 2\n"]),
     faults: Counter[str] | None = None,
+    alive: Callable[[], tuple[bool, str]] = lambda: (True, "ok"),
 ) -> ASGIApp:
-    return telemetry_app(ready, metrics, Counter() if faults is None else faults)
+    return telemetry_app(alive, ready, metrics, Counter() if faults is None else faults)
 
 
 def admin(listen: str = "127.0.0.1:9192", status: Callable[[], dict[str, object]] = lambda: {"revision": "abc"}) -> ASGIApp:
@@ -67,6 +68,7 @@ def test_telemetry_answers() -> None:
     assert call(telemetry(), "/livez")[::2] == (200, b"ok\n")
     assert call(telemetry(), "/readyz")[::2] == (200, b"ready\n")
     assert call(telemetry(lambda: (False, "draining")), "/readyz")[::2] == (503, b"draining\n")
+    assert call(telemetry(alive=lambda: (False, "stopped")), "/livez")[::2] == (503, b"stopped\n")
     scraped = call(telemetry(), "/metrics")
     assert scraped[::2] == (200, b"a 1\nb 2\n")
     assert scraped.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
