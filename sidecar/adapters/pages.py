@@ -135,7 +135,7 @@ def _guarded(handler: _Handler, place: str, faults: Counter[str]) -> _Handler:
     return answer
 
 
-def _said(good: bool, word: str) -> Response:  # noqa: FBT001 - the first half of an answer, unpacked
+def _said(good: bool, word: str) -> Response:
     return PlainTextResponse(f"{word}\n", 200 if good else 503)
 
 
