@@ -110,17 +110,21 @@ class Details:
         return {name: MessageToDict(struct) for name, struct in namespaces.items()}
 
 
-def decode(payload: bytes) -> CheckInput:
-    """Decode one check.
-
-    Raises:
-        MalformedRequest: not a CheckRequest, not an HTTP check, or too many headers.
-
-    """
+def parse(payload: bytes) -> AttributeContext:
+    """Read the message. Raises MalformedRequest: not a CheckRequest."""
     try:
-        attributes = _parse(payload).attributes
+        return _parse(payload).attributes
     except DecodeError:
         raise MalformedRequest("not a CheckRequest, or text in it is not UTF-8") from None
+
+
+def decode(attributes: AttributeContext, size: int) -> CheckInput:
+    """Decode one check of ``size`` bytes.
+
+    Raises:
+        MalformedRequest: not an HTTP check, or too many headers.
+
+    """
     request = attributes.request
     if not request.HasField("http"):
         raise MalformedRequest("a check without an HTTP request (TCP or UDP)")
@@ -132,7 +136,7 @@ def decode(payload: bytes) -> CheckInput:
     else:
         merged = http.headers
         count, headers = len(merged), MapHeaders(merged)
-    if count > MAX_HEADERS or (len(payload) > MAX_HEADER_BYTES and _header_bytes(http) > MAX_HEADER_BYTES):
+    if count > MAX_HEADERS or (size > MAX_HEADER_BYTES and _header_bytes(http) > MAX_HEADER_BYTES):
         raise MalformedRequest("more than 1,000 headers, or 256 KiB of them")
     source_ip = attributes.source.address.socket_address.address
     return _new_input(

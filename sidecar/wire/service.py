@@ -22,10 +22,10 @@ from sidecar.model.reason import Reason
 from sidecar.model.request import CheckInput, Facts, facts_of
 from sidecar.ports import Clock, DecisionSink
 
-from .decode import decode
+from .decode import decode, parse
 from .encode import Encoder, last_resort
 from .seam import Pending
-from .warm import Warm
+from .warm import MAX_WARM, Warm
 
 _log = logging.getLogger(__name__)
 _LAST_RESORT = last_resort()
@@ -64,13 +64,14 @@ class CheckService:
         deadline = now.mono + budget
         request = None
         try:
+            attributes, size = parse(payload), len(payload)
             self._until_sample -= 1
-            if self._until_sample and (found := self._find(payload, snapshot, now)) is not None:
+            if self._until_sample and size <= MAX_WARM and (found := self._find(attributes, snapshot, now)) is not None:
                 allow, facts = found
                 if (ended := self._mono()) <= deadline:
                     decision_id = self._record(allow, facts, snapshot, now, ended)
                     return self._encoder.allow(allow, decision_id)
-            request = decode(payload)
+            request = decode(attributes, size)
             if self._until_sample <= 0:
                 self._decoded_at = self._mono()
             outcome = self._check(request, snapshot, now)

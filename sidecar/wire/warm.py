@@ -11,8 +11,6 @@ from hashlib import sha256
 from operator import attrgetter
 from typing import TypeAlias
 
-from google.protobuf.message import DecodeError
-
 from sidecar.engine.check import Engine
 from sidecar.engine.snapshot import Snapshot
 from sidecar.model.decision import Allow
@@ -20,14 +18,13 @@ from sidecar.model.instant import Instant
 from sidecar.model.meter import CacheCount
 from sidecar.model.request import Facts
 
-from ._gen.ext_authz_pb2 import CheckRequest, HeaderMap
+from ._gen.ext_authz_pb2 import AttributeContext, HeaderMap
 from .decode import text_of
 
 MAX_WARM = 4096
-"""Bytes of a check that is looked at here: too few for any limit on headers, path or token to matter."""
+"""Bytes of a check that may go this way: too few for any limit on headers, path or token to matter."""
 
 Found: TypeAlias = tuple[Allow, Facts]
-_parse = CheckRequest.FromString
 _key = attrgetter("key")
 
 
@@ -41,14 +38,8 @@ class Warm:
         self._known = engine.authenticator.tokens.memory.get
         self._count = count
 
-    def find(self, payload: bytes, snapshot: Snapshot, now: Instant) -> Found | None:  # noqa: C901 - one frame on purpose
+    def find(self, attributes: AttributeContext, snapshot: Snapshot, now: Instant) -> Found | None:
         """Return the remembered allow and the facts for its record, or None where the long way has to look."""
-        if len(payload) > MAX_WARM:
-            return None
-        try:
-            attributes = _parse(payload).attributes
-        except DecodeError:
-            return None
         http = attributes.request.http
         method, host, path = http.method, http.host, http.path
         route = snapshot.routes.usual(method, host, path)

@@ -7,8 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sidecar.model.errors import MalformedRequest
+from sidecar.model.request import CheckInput
 from sidecar.wire._gen.ext_authz_pb2 import CheckRequest
-from sidecar.wire.decode import decode
+from sidecar.wire.decode import decode as decode_message
+from sidecar.wire.decode import parse
+
+
+def decode(payload: bytes) -> CheckInput:
+    return decode_message(parse(payload), len(payload))
 
 
 def check(raw: bool = False, headers: list[tuple[str, bytes]] | None = None, **http: object) -> bytes:

@@ -1,4 +1,4 @@
-"""Answers by concatenation are what the generated classes read; nothing but an Allow allows."""
+"""An allow says exactly its mutations under every id; nothing but an Allow allows."""
 
 import pytest
 from google.protobuf.json_format import MessageToDict

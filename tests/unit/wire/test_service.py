@@ -63,6 +63,7 @@ def test_before_the_first_snapshot_nothing_is_allowed(world: World) -> None:
 
 
 PHASES: dict[str, tuple[Any, str]] = {
+    "parse": (service_module, "parse"),
     "decode": (service_module, "decode"),
     "host": (check_module, "canonical_host"),
     "usual host": (routes_module, "canonical_host"),
