@@ -62,7 +62,7 @@ class ClaimMapping:
         return subject if self._template is None else self._template(subject)
 
     def identity(self, claims: Claims, subject: str, audiences: tuple[str, ...]) -> Identity:
-        """Make the identity; ``claims`` passed ``check_claims`` and are kept, not copied."""
+        """Make the identity; ``claims`` passed ``check_claims``. What is not mapped is not kept."""
         email = None if self._email is None else self._email(claims)
         if not _clean(email):
             email = None
@@ -79,7 +79,6 @@ class ClaimMapping:
             scopes_are_ceiling=self._ceiling,
             audiences=audiences,
             attributes={name: value for name, read in self._attributes if (value := read(claims)) is not None},
-            claims=claims,
             credential_id=claims.get("jti"),  # type: ignore[arg-type]  # the times and jti were checked by check_claims
             issued_at=claims.get("iat"),  # type: ignore[arg-type]
             not_before=claims.get("nbf", 0.0),  # type: ignore[arg-type]

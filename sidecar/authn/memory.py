@@ -17,7 +17,7 @@ MAX_VERDICTS = 128
 MAX_SPARED = 32
 """Second chances given by one check: making room is a bounded part of its work (security rule 30)."""
 _BASE_WEIGHT = 2048
-_WEIGHT_PER_CHARACTER = 3
+_WEIGHT_PER_CHARACTER = 2
 _WEIGHT_OF_VERDICT = 256
 """Rough costs: an entry's objects, the claims that came out of a token's characters, a verdict on one route."""
 

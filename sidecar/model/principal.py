@@ -33,7 +33,6 @@ class Identity(NamedTuple):
     scopes_are_ceiling: bool = False
     audiences: tuple[str, ...] = ()
     attributes: Mapping[str, JsonValue] = NOTHING
-    claims: Mapping[str, JsonValue] = NOTHING
     metadata: Mapping[str, JsonValue] = NOTHING
     credential_id: str | None = None
     """``jti`` of a token, id of an API key."""

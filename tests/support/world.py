@@ -22,6 +22,7 @@ from sidecar.model.meter import Meter
 from sidecar.model.request import CheckInput, Facts
 from sidecar.model.secret import Secret
 from sidecar.model.steps import to_end
+from sidecar.ports import DecisionSink
 from sidecar.wire._gen.ext_authz_pb2 import CheckRequest, CheckResponse
 from sidecar.wire.seam import Pending
 from sidecar.wire.service import CheckService
@@ -118,13 +119,19 @@ class KeptRecords:
 class World:
     """One configuration, live."""
 
-    def __init__(self, data: Mapping[str, Any] | None = None, keys: tuple[KeyEntry, ...] = (), clock: FakeClock | None = None) -> None:
+    def __init__(
+        self,
+        data: Mapping[str, Any] | None = None,
+        keys: tuple[KeyEntry, ...] = (),
+        clock: FakeClock | None = None,
+        sink: DecisionSink | None = None,
+    ) -> None:
         self.clock = clock or FakeClock(wall=WALL)
         self.meter = Meter()
         self.engine = Engine(self.meter)
         self.current = Current()
         self.sink = KeptRecords()
-        self.service = CheckService(self.engine, self.current, self.clock, self.sink, self.meter, DecisionIds(b"\0" * 6))
+        self.service = CheckService(self.engine, self.current, self.clock, sink or self.sink, self.meter, DecisionIds(b"\0" * 6))
         self.tables = LiveTables(keys={}, api_keys={})
         self.asks: list[Ask] = []
         self.refresh = RefreshResult.UNAVAILABLE
