@@ -85,8 +85,14 @@ def _compose(text: str) -> yaml.Node | None:
     try:
         node = yaml.compose(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except yaml.YAMLError as error:
-        raise EditError(f"the file is not valid YAML: {error}") from None
+        raise _not_yaml(error) from None
     return node if isinstance(node, yaml.Node) else None
+
+
+def _not_yaml(error: yaml.YAMLError) -> EditError:
+    """Name the line and leave out PyYAML's own words: they quote the file, where a key may stand by mistake."""
+    mark = getattr(error, "problem_mark", None)
+    return EditError(f"the file is not valid YAML, in line {mark.line + 1}" if mark is not None else "the file is not valid YAML")
 
 
 def _value(root: yaml.Node, name: str) -> Any:
@@ -102,7 +108,7 @@ def _entries(text: str) -> list[dict[str, Any]]:
     try:
         document = yaml.load(text, Loader=getattr(yaml, "CBaseLoader", yaml.BaseLoader))  # noqa: S506 - BaseLoader makes strings only
     except yaml.YAMLError as error:
-        raise EditError(f"the file is not valid YAML: {error}") from None
+        raise _not_yaml(error) from None
     entries = (document or {}).get("keys") or [] if isinstance(document or {}, dict) else None
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise EditError("`keys` is not a list of maps")

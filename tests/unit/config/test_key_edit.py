@@ -72,6 +72,18 @@ def test_what_cannot_be_edited_is_refused(text: str) -> None:
         append_entry(text, FIELDS)
 
 
+@pytest.mark.parametrize(
+    "text", ["keys:\n- {id: sk_correct_horse\n", "keys:\n- *sk_correct_horse\n", 'keys:\n- id: "\\sk_correct_horse"\n', "sk_correct\x00"]
+)
+def test_nothing_of_the_file_is_in_a_message(text: str) -> None:
+    """Security rule 22: a key may stand in it by mistake."""
+    for edit in (lambda: append_entry(text, FIELDS), lambda: set_revoked(text, "a")):
+        with pytest.raises(EditError, match="not valid YAML") as caught:
+            edit()
+        assert "correct" not in f"{caught.value}"
+        assert "line" in str(caught.value) or "\x00" in text
+
+
 NAMES = st.text(min_size=1, max_size=12)
 
 
