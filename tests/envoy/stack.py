@@ -4,7 +4,7 @@ import hashlib
 import hmac
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,11 +67,22 @@ def shared_parts() -> Iterator[Shared]:
 class Stack:
     """A sidecar (or several) behind one Envoy."""
 
-    def __init__(self, folder: Path, transport: str, shared: Shared, *, sidecars: int = 1, failure_mode_allow: bool = False) -> None:
-        """Start it. ``transport`` is one of TRANSPORTS."""
+    def __init__(
+        self,
+        folder: Path,
+        transport: str,
+        shared: Shared,
+        *,
+        sidecars: int = 1,
+        failure_mode_allow: bool = False,
+        server: Sequence[str] = (),
+        tls: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Start it. ``transport`` is one of TRANSPORTS; ``server``: lines for that section; ``tls``: Envoy's UpstreamTlsContext."""
         self.shared = shared
         self.folder = folder
         self._transport = transport
+        self._server = server
         self._open = ExitStack()
         try:
             self.sidecars = [self._sidecar(number) for number in range(sidecars)]
@@ -82,6 +93,7 @@ class Stack:
                 plain=True,
                 failure_mode_allow=failure_mode_allow,
                 timeout=TIMEOUT,
+                tls=tls,
             )
             self._open.callback(self.envoy.stop)
         except BaseException:
@@ -100,6 +112,7 @@ class Stack:
         values = {
             "LISTEN": listen,
             "TRANSPORT": front,
+            "SERVER": "".join(f"\n  {line}" for line in self._server),
             "TELEMETRY": telemetry,
             "ADMIN": admin,
             "CORP": self.shared.corp.url,
@@ -119,7 +132,7 @@ class Stack:
 
     def send(self, target: str, headers: Any = (), **options: Any) -> Reply:
         """One request through the shipped, hardened listener."""
-        return send(self.envoy.port, target, headers, **options)
+        return self.envoy.send(target, headers, **options)
 
     def send_plain(self, target: str, headers: Any = (), **options: Any) -> Reply:
         """One request through a listener with Envoy's defaults: nothing hardened, headers merged."""

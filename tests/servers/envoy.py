@@ -4,19 +4,20 @@ import copy
 import importlib.util
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from .client import send
+from .client import Header, Reply, send
 from .ports import free_port
 from .proc import Proc
 
 SHIPPED = Path(__file__).parents[2] / "envoy" / "envoy.yaml"
 START_TIMEOUT = 60.0
 OPTIONS = ("--use-dynamic-base-id", "--concurrency", "1", "--file-flush-interval-msec", "10", "-l", "warning")
+UPSTREAM_TLS = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext"
 HARDENING = ("normalize_path", "merge_slashes", "path_with_escaped_slashes_action")
 
 
@@ -77,10 +78,12 @@ class EnvoyServer:
         plain: bool = False,
         failure_mode_allow: bool = False,
         timeout: str = "",
+        tls: Mapping[str, Any] | None = None,
     ) -> None:
         """Start it and wait until it serves. ``sidecars``: one or more check listeners, ``upstream``: host:port.
 
-        ``timeout`` of a check, for machines that are busy with other tests; as shipped by default.
+        ``timeout`` of a check, for machines that are busy with other tests; as shipped by default. ``tls``: the
+        UpstreamTlsContext with which the sidecars are asked.
         """
         self.port = free_port()
         self.plain_port = free_port() if plain else 0
@@ -88,7 +91,11 @@ class EnvoyServer:
         self.log = folder / "access.log"
         config = folder / "envoy.yaml"
         overrides = {"failure_mode_allow": failure_mode_allow, **({"timeout": timeout} if timeout else {})}
-        config.write_text(json.dumps(self._config(sidecars, upstream, overrides)))
+        document = self._config(sidecars, upstream, overrides)
+        if tls is not None:
+            socket = {"name": "tls", "typed_config": {"@type": UPSTREAM_TLS, **tls}}
+            next(one for one in document["static_resources"]["clusters"] if one["name"] == "sidecar")["transport_socket"] = socket
+        config.write_text(json.dumps(document))
         self.proc = Proc("envoy", [binary(), "-c", str(config), *OPTIONS], folder)
         self.proc.wait_ready(self.ready, START_TIMEOUT)
 
@@ -114,6 +121,10 @@ class EnvoyServer:
             return send(self.admin_port, "/ready", timeout=1).status == 200
         except (OSError, ValueError):
             return False
+
+    def send(self, target: str, headers: Iterable[Header] = (), **options: Any) -> Reply:
+        """One request through the shipped, hardened listener."""
+        return send(self.port, target, headers, **options)
 
     def log_of(self, request_id: str, timeout: float = 5.0) -> dict[str, Any]:
         """The access-log line of a request.
