@@ -4,9 +4,8 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol, Self, TypeVar
+from typing import NamedTuple, Protocol, Self
 
-from sidecar.model.ask import Verify
 from sidecar.model.errors import SidecarError
 from sidecar.model.meter import Meter
 from sidecar.model.reason import Reason
@@ -24,8 +23,6 @@ TOO_LARGE = "larger than max_check_size"
 STOPPING = "shutting down"
 
 _POLL = 0.01
-_First = TypeVar("_First")
-_Second = TypeVar("_Second")
 _log = logging.getLogger(__name__)
 
 
@@ -94,45 +91,23 @@ class FrontParts:
 
 
 class Desk:
-    """Begins checks and runs their verifications. Never raises, whatever the service or a key object does."""
+    """Admits checks, or has them refused unread."""
 
-    __slots__ = ("_checks", "limits")
+    __slots__ = ("_open", "_refuse", "limits")
 
     def __init__(self, checks: Checks, limits: Limits) -> None:
         """``limits.max_check_size``: bytes, above which a CheckRequest is refused unread."""
-        self._checks = checks
+        self._open = checks.open
+        self._refuse = checks.refuse
         self.limits = limits
 
     def open(self, payload: bytes, time_left: float | None) -> bytes | Pending:
         """Begin a check; ``time_left`` is the caller's own, in seconds."""
         if len(payload) > self.limits.max_check_size:
-            return self._checks.refuse(Reason.MALFORMED_REQUEST, TOO_LARGE)
+            return self._refuse(Reason.MALFORMED_REQUEST, TOO_LARGE)
         if time_left is not None and time_left < LEAST_TIME:
-            return self._checks.refuse(Reason.OVERLOADED, TOO_LATE)
-        return self._held(self._checks.open, payload, time_left)
-
-    def resume(self, pending: Pending, answer: object) -> bytes | Pending:
-        """Go on with the loop's answer."""
-        return self._held(self._checks.resume, pending, answer)
-
-    def verify(self, pending: Pending) -> bytes | Pending:
-        """Run the signature check that ``pending`` asks for, on this thread, and go on."""
-        return self._held(self._verify, pending, None)
-
-    def _verify(self, pending: Pending, _: None) -> bytes | Pending:
-        ask = pending.ask
-        assert isinstance(ask, Verify)
-        return self._checks.resume(pending, ask.run())
-
-    def _held(self, step: Callable[[_First, _Second], bytes | Pending], first: _First, second: _Second) -> bytes | Pending:
-        """Take a step; a deciding thread that dies would leave every later check without an answer."""
-        try:
-            return step(first, second)
-        except Exception as error:  # noqa: BLE001 - the fronts' side of the fail-closed boundary; denies, never allows
-            report(error)
-            if isinstance(first, Pending):
-                return self._checks.fail(first, Reason.INTERNAL_ERROR)
-            return self._checks.refuse(Reason.INTERNAL_ERROR, type(error).__name__)
+            return self._refuse(Reason.OVERLOADED, TOO_LATE)
+        return self._open(payload, time_left)
 
 
 def report(error: BaseException) -> None:

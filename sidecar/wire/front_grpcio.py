@@ -114,7 +114,7 @@ class GrpcioFront:
     async def _asking(self, outcome: bytes | Pending) -> bytes:
         """Run verifications here, have the loop answer everything else, until there is an answer."""
         while isinstance(outcome, Pending):
-            outcome = self._desk.verify(outcome) if isinstance(outcome.ask, Verify) else await self._ask(outcome)
+            outcome = self._checks.verify(outcome) if isinstance(outcome.ask, Verify) else await self._ask(outcome)
         return outcome
 
     async def _ask(self, pending: Pending) -> bytes | Pending:
@@ -137,7 +137,7 @@ class GrpcioFront:
         if error is not None:
             report(error)
             return self._checks.fail(pending, Reason.INTERNAL_ERROR)
-        return self._desk.resume(pending, task.result())
+        return self._checks.resume(pending, task.result())
 
     # --- health ---
 

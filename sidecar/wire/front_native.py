@@ -176,7 +176,7 @@ class DecisionThread:
             call_id, pending, ok, value = answer
             if self._open.get(call_id) is pending:
                 del self._open[call_id]
-                self._settle(call_id, self._desk.resume(pending, value) if ok else self._checks.fail(pending, Reason.INTERNAL_ERROR))
+                self._settle(call_id, self._checks.resume(pending, value) if ok else self._checks.fail(pending, Reason.INTERNAL_ERROR))
         now = self._mono()
         for call_id in [call_id for call_id, pending in self._open.items() if pending.deadline <= now]:
             self._asks.cancel(call_id)
@@ -187,7 +187,7 @@ class DecisionThread:
         for _ in range(min(VERIFY_BATCH, len(self._unverified))):
             call_id, pending = self._unverified.popleft()
             expired = pending.deadline <= self._mono()
-            self._settle(call_id, self._late(pending) if expired else self._desk.verify(pending))
+            self._settle(call_id, self._late(pending) if expired else self._checks.verify(pending))
 
     def _late(self, pending: Pending) -> bytes:
         return self._checks.fail(pending, Reason.DEADLINE_EXCEEDED)

@@ -27,7 +27,7 @@ class Pending:
 class Checks(Protocol):
     """The Check service, as the fronts drive it. No method raises; each returned ``bytes`` is a CheckResponse.
 
-    All four are called on the deciding thread only.
+    All of them are called on the deciding thread only.
     """
 
     def open(self, payload: bytes, time_left: float | None) -> bytes | Pending:
@@ -35,6 +35,9 @@ class Checks(Protocol):
 
     def resume(self, pending: Pending, answer: object) -> bytes | Pending:
         """Go on with the answer to ``pending.ask``."""
+
+    def verify(self, pending: Pending) -> bytes | Pending:
+        """Run the ``Verify`` that ``pending`` asks for, here and now, and go on with what it says."""
 
     def fail(self, pending: Pending, reason: Reason) -> bytes:
         """Give up: close the generator, record, deny. For a cancelled check nobody reads the bytes."""

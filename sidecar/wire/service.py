@@ -14,6 +14,7 @@ from sidecar.engine.check import Engine
 from sidecar.engine.denials import answer
 from sidecar.engine.ids import DecisionIds
 from sidecar.engine.snapshot import Current, Snapshot
+from sidecar.model.ask import Verify
 from sidecar.model.decision import Allow, Decision, Deny
 from sidecar.model.errors import MalformedRequest
 from sidecar.model.instant import Instant
@@ -96,6 +97,17 @@ class CheckService:
         except Exception as error:  # noqa: BLE001 - the boundary
             return self._end(pending, _fault(error))
         return pending
+
+    def verify(self, pending: Pending) -> bytes | Pending:
+        """Run the signature check that ``pending`` asks for, and go on with what it says."""
+        ask = pending.ask
+        assert isinstance(ask, Verify)
+        try:
+            holds = ask.run()
+        except Exception as error:  # noqa: BLE001 - the boundary
+            _log.error("a signature could not be checked: %s", place_of(error))
+            return self.fail(pending, Reason.INTERNAL_ERROR)
+        return self.resume(pending, holds)
 
     def fail(self, pending: Pending, reason: Reason) -> bytes:
         """Give up a check: its time is over, its caller is gone, or its ask could not be answered."""

@@ -170,11 +170,7 @@ async def test_a_check_whose_time_is_up_is_not_begun(start: Start):
 @pytest.mark.parametrize(
     ("payload", "reply"),
     [
-        (b"raise", b"refused:internal_error"),
-        (b"verify-raises", b"failed:internal_error"),
-        (b"verify raise", b"failed:internal_error"),
         (b"ask:raises", b"failed:internal_error"),
-        (b"ask:quick raise", b"failed:internal_error"),
     ],
 )
 async def test_whatever_raises_is_denied_and_the_front_lives_on(

@@ -142,6 +142,31 @@ def test_only_true_is_a_signature_that_holds(world: World, answer: object) -> No
     assert not allowed(CheckResponse.FromString(final))
 
 
+@pytest.mark.parametrize("fault", [ValueError("sk_canary"), MemoryError(), StopIteration("x")])
+def test_a_signature_check_that_fails_is_a_denial(world: World, caplog: pytest.LogCaptureFixture, fault: Exception) -> None:
+    def fail() -> bool:
+        raise fault
+
+    out = world.service.open(GOOD, None)
+    assert isinstance(out, Pending)
+    out.ask = Verify(fail)
+    response = CheckResponse.FromString(world.service.verify(out))
+    assert not allowed(response)
+    assert reason(response) == "internal_error"
+    assert "canary" not in caplog.text
+
+
+def test_a_signature_check_goes_on_with_what_it_says() -> None:
+    for verdict, status in ((lambda ask: ask, 0), (lambda ask: Verify(lambda: False), 401)):
+        service = World().service
+        out = service.open(GOOD, None)
+        assert isinstance(out, Pending)
+        out.ask = verdict(out.ask)
+        final = service.verify(out)
+        assert isinstance(final, bytes)
+        assert CheckResponse.FromString(final).denied_response.status.code == status
+
+
 @pytest.mark.parametrize("why", [Reason.DEADLINE_EXCEEDED, Reason.NOT_READY, Reason.INTERNAL_ERROR])
 def test_a_check_that_is_given_up_is_denied_and_cannot_go_on(world: World, why: Reason) -> None:
     out = world.service.open(GOOD, None)
