@@ -122,7 +122,9 @@ def _record(taken: Taken) -> Record:
     else:
         verdict, status, detail = "deny", decision.status, decision.detail[:MAX_DETAIL]
     principal = decision.principal
-    who: Any = None if principal is None else (principal.memo.get(_PRINCIPAL) or _describe(principal))
+    who: Any = None
+    if principal is not None and principal.identity.kind != "anonymous":
+        who = principal.memo.get(_PRINCIPAL) or _describe(principal)
     return Record(
         _from_timestamp(at, UTC),
         decision_id,

@@ -60,11 +60,12 @@ class Refused(NamedTuple):
     detail: str
 
 
-def canonical_path(raw: str) -> Path | Refused:
+def canonical_path(raw: str, *, folding: bool = False) -> Path | Refused:
     """Give the path before the first ``?`` its one meaning, or refuse it.
 
     Args:
         raw: the undecoded ``:path``, with its query.
+        folding: for an upstream that does not tell upper and lower case apart.
 
     """
     path = raw.partition("?")[0]
@@ -76,10 +77,10 @@ def canonical_path(raw: str) -> Path | Refused:
         return _new_path(Path, (tuple(segments), trailing, NO_FEATURES))
     if path == "/":
         return Path((), False, NO_FEATURES)
-    return _careful_path(path)
+    return _careful_path(path, folding=folding)
 
 
-def _careful_path(path: str) -> Path | Refused:
+def _careful_path(path: str, *, folding: bool) -> Path | Refused:
     """Read the whole path at once: thousands of segments must not cost thousands of steps (security rule 30)."""
     if fault := _fault_of_path(path):
         return Refused(fault)
@@ -88,7 +89,7 @@ def _careful_path(path: str) -> Path | Refused:
         text = unquote_to_bytes(marked).decode("utf-8")
     except UnicodeDecodeError:
         return Refused("escapes in the path are not valid UTF-8")
-    if fault := _fault_of_unicode(text) or _fault_of_segments(text):
+    if fault := _fault_of_unicode(text, folding=folding) or _fault_of_segments(text):
         return Refused(fault)
     features = set()
     if marked != path:
@@ -125,7 +126,7 @@ def _fault_of_segments(text: str) -> str:
     return ""
 
 
-def _fault_of_unicode(text: str) -> str:
+def _fault_of_unicode(text: str, *, folding: bool) -> str:
     if text.isascii():
         return ""
     for char in set(text):
@@ -135,7 +136,15 @@ def _fault_of_unicode(text: str) -> str:
             return "invisible character in the path"
         if char > "\x7f" and not _LOOKS_LIKE.isdisjoint(unicodedata.normalize("NFKC", char)):
             return "character in the path that a reader may take for . / \\ % ; ? or #"
+        if folding and char > "\x7f" and _folds_into_ascii(char):
+            return "character in the path that folds into an ASCII letter"
     return ""
+
+
+def _folds_into_ascii(char: str) -> bool:
+    """Whether some reader's folding makes a, k, s … of it: the Kelvin sign, long s, dotless i, full-width letters, ligatures."""
+    forms = char.upper() + char.lower() + char.casefold() + unicodedata.normalize("NFKC", char)
+    return any(form.isascii() and form.isalpha() for form in forms)
 
 
 _NAME = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)(?:\.(?!-)[a-z0-9_-]{1,63}(?<!-))*")

@@ -117,7 +117,7 @@ def _locate(request: CheckInput, snapshot: Snapshot) -> tuple[Route, bool] | Den
     host = canonical_host(request.host)
     if host is None:
         return Deny(Reason.AMBIGUOUS_HOST, detail="neither a DNS name nor an address")
-    path = canonical_path(request.path)
+    path = canonical_path(request.path, folding=snapshot.routes.folding)
     if isinstance(path, Refused):
         return Deny(Reason.AMBIGUOUS_PATH, detail=path.detail)
     leaf = snapshot.routes.find(host, path)

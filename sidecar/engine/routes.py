@@ -131,7 +131,7 @@ class Node(Generic[T]):
 class RouteTable(Generic[T]):
     """Every route of a configuration, compiled."""
 
-    __slots__ = ("_any", "_fold", "_odd", "_strict", "_suffixes", "hosts", "warnings")
+    __slots__ = ("_any", "_odd", "_strict", "_suffixes", "folding", "hosts", "warnings")
 
     def __init__(self, paths: PathSettings) -> None:
         """Start empty; ``paths`` says how trailing slashes and case are read."""
@@ -139,9 +139,9 @@ class RouteTable(Generic[T]):
         """By exact host."""
         self._suffixes: dict[str, Node[T]] = {}
         self._any: Node[T] | None = None
-        self._fold = paths.case == "insensitive"
+        self.folding = paths.case == "insensitive"
         self._strict = paths.trailing_slash == "strict"
-        self._odd = self._fold or self._strict
+        self._odd = self.folding or self._strict
         self.warnings: tuple[tuple[str, str], ...] = ()
 
     def find(self, host: str, path: Path) -> Leaf[T] | None:
@@ -194,7 +194,7 @@ class RouteTable(Generic[T]):
 
     def _segments(self, path: Path) -> tuple[str, ...]:
         segments = path.segments
-        if self._fold:
+        if self.folding:
             segments = tuple(segment.casefold() for segment in segments)
         return (*segments, "") if self._strict and path.trailing_slash else segments
 
@@ -223,7 +223,7 @@ class RouteTable(Generic[T]):
     def _place(self, root: Node[T], pattern: str, route: RouteSettings) -> Leaf[T]:
         node = root
         text: str | None = None if self._odd else ""  # of literal segments only
-        for part in self._segments(parse_pattern(pattern, route)):
+        for part in self._segments(parse_pattern(pattern, route, folding=self.folding)):
             if text is not None:
                 root.prefixes[text] = node
             variable = _VARIABLE.fullmatch(part)
@@ -256,14 +256,14 @@ class RouteTable(Generic[T]):
             yield "any host", self._any
 
 
-def parse_pattern(pattern: str, route: RouteSettings) -> Path:
+def parse_pattern(pattern: str, route: RouteSettings, *, folding: bool = False) -> Path:
     """Read a configured path with the canonicaliser that requests go through.
 
     Raises:
         RouteConflict: the pattern would be refused as a request, or its variables are not usable.
 
     """
-    path = canonical_path(pattern)
+    path = canonical_path(pattern, folding=folding)
     if isinstance(path, Refused):
         raise RouteConflict(route.name, route.name, f"path {pattern!r} could never match: {path.detail}")
     if missing := path.features - route.allow:

@@ -163,6 +163,19 @@ def test_readers_that_decode_or_drop_parameters_see_the_same_segments(parts: lis
                 assert all(one == "" or one.strip(". \xa0") for one in part.split(";"))
 
 
+@pytest.mark.parametrize("char", "\u212a\u017f\u0130\u0131\u00df\ufb01\uff21\uff41\u00aa\u2160\u0149\u1e9e")
+def test_what_folds_into_an_ascii_letter_has_two_meanings_where_case_is_folded(char: str) -> None:
+    """Readers fold in different ways: /admin\u0131strator, /\u212aeys."""
+    raw = "/a" + "".join(f"%{byte:02X}" for byte in char.encode())
+    assert isinstance(canonical_path(raw), Path)
+    assert canonical_path(raw, folding=True) == Refused("character in the path that folds into an ASCII letter")
+
+
+@pytest.mark.parametrize("raw", ["/caf%C3%A9", "/CAF%C3%89", "/%E6%97%A5", "/%CE%A3%CF%82", "/Admin"])
+def test_what_folds_into_its_own_kind_passes(raw: str) -> None:
+    assert canonical_path(raw, folding=True) == canonical_path(raw)
+
+
 def test_long_runs_of_dots_cost_little() -> None:
     """Security rule 30."""
     began = time.perf_counter()

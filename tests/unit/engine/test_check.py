@@ -143,6 +143,14 @@ def test_decisions(world: World, name: str) -> None:
         assert first.mutations.upstream.set_headers == second.mutations.upstream.set_headers
 
 
+def test_a_letter_that_only_some_readers_fold_is_refused_where_case_does_not_count() -> None:
+    insensitive = World(config(server={"paths": {"case": "insensitive"}}))
+    for path in ("/me%C5%BF", "/ADM%C4%B0N/x"):
+        assert brief(insensitive.decide(path=path)) == ("ambiguous_path", "")
+        assert brief(World().decide(path=path)) == ("no_route", "routes")
+    assert brief(insensitive.decide(path="/ADMIN/x")) == ("missing_credential", "routes.admin.authenticate")
+
+
 def with_identity(**changes: Any) -> dict[str, Any]:
     names = {"x-user-id": "subject", "x-user-email": "email", "x-user-roles": "roles", "x-user-permissions": "permissions"}
     return config(identity_headers=names, **changes)

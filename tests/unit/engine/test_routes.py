@@ -216,3 +216,9 @@ def test_the_short_way_to_a_route_is_the_long_one(given_routes: list[Any], segme
     for path in ("/" + "/".join(segments), "/" + "/".join([*segments, ""])):
         if isinstance(canonical_path(path), Path):
             usual(routes, path, method, "h.example", {})
+
+
+def test_a_pattern_that_only_some_readers_fold_is_refused_where_case_does_not_count() -> None:
+    assert chosen(table(route("a", "/stra%C3%9Fe")), "/stra%C3%9Fe") == "a"
+    with pytest.raises(RouteConflict, match="could never match: character in the path that folds into an ASCII letter"):
+        table(route("a", "/stra%C3%9Fe"), case="insensitive")
