@@ -229,7 +229,7 @@ def test_no_credential_reaches_a_record(pipe: Pipe) -> None:
     for path in (f"/a?key={CANARY}", f"/a#{CANARY}", f"/a?#{CANARY}", f"/a#?{CANARY}", f"/{'a' * 5000}?{CANARY}", f"?{CANARY}"):
         request = make_input("GET", path, headers=headers)._replace(context={"secret": CANARY})
         writer = pipe.writers[0] if pipe.writers else pipe.writer()
-        emit(writer, allow(principal(claims={"c": CANARY}, metadata={"m": CANARY}, email=CANARY)), request)
+        emit(writer, allow(principal(attributes={"c": CANARY}, metadata={"m": CANARY}, email=CANARY)), request)
         emit(writer, DENY, request)
     written = pipe.drain()
     assert written.count(b"\n") == 12
