@@ -114,7 +114,7 @@ class Bearer(NamedTuple):
     scheme: str
     keys: tuple[str, ...]
     """Scheme and prefix of each kind of key in the same header."""
-    absent: tuple[str, ...]
+    absent: frozenset[str]
     issuers: frozenset[str]
 
 
@@ -140,7 +140,7 @@ class HeaderPlace:
         for scheme, judges in self._schemes.items():
             if (group := judges.tokens) is not None and group.stays and scheme == group.readers[0].place.scheme:
                 keys = tuple(f"{scheme} {prefix}" for prefix in judges.prefixes)
-                yield Bearer(self.name, f"{scheme} ", keys, (), frozenset(group.by_name))
+                yield Bearer(self.name, f"{scheme} ", keys, frozenset(), frozenset(group.by_name))
 
     def read(self, value: str) -> Presented | Rejected | None:
         """Read the header's value by security rule 16: scheme, exactly one space, credential."""
@@ -215,7 +215,7 @@ class Extraction:
         found = [bearer for _, place in self._headers for bearer in place.bearers()]
         if len(found) != 1:
             return None
-        return found[0]._replace(absent=tuple(name for name, _ in self._headers if name != found[0].header))
+        return found[0]._replace(absent=frozenset(name for name, _ in self._headers if name != found[0].header))
 
     def _conflict(self, found: list[Presented]) -> Presented | Rejected:
         if self._first:

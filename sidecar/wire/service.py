@@ -15,12 +15,12 @@ from sidecar.engine.denials import answer
 from sidecar.engine.ids import DecisionIds
 from sidecar.engine.snapshot import Current, Snapshot
 from sidecar.model.ask import Verify
-from sidecar.model.decision import Allow, Decision, Deny
+from sidecar.model.decision import Allow, Deny
 from sidecar.model.errors import MalformedRequest
 from sidecar.model.instant import Instant
 from sidecar.model.meter import Meter
 from sidecar.model.reason import Reason
-from sidecar.model.request import CheckInput, Facts, facts_of
+from sidecar.model.request import CheckInput, facts_of
 from sidecar.ports import Clock, DecisionSink
 
 from .decode import decode, parse
@@ -43,7 +43,7 @@ class CheckService:
         """Decide with ``engine`` under whatever snapshot is current when a check arrives."""
         self._current = current
         self._check = engine.check
-        self._find = Warm(engine, meter.caches["tokens"]).find
+        self._warm = Warm(engine, clock, sink, meter, ids).answer
         self._now, self._mono = clock.now, clock.mono
         self._emit = sink.emit
         self._count, self._phases = meter.count, meter.phases
@@ -67,11 +67,8 @@ class CheckService:
         try:
             attributes, size = parse(payload), len(payload)
             self._until_sample -= 1
-            if self._until_sample and size <= MAX_WARM and (found := self._find(attributes, snapshot, now)) is not None:
-                allow, facts = found
-                if (ended := self._mono()) <= deadline:
-                    decision_id = self._record(allow, facts, snapshot, now, ended)
-                    return self._encoder.allow(allow, decision_id)
+            if self._until_sample and size <= MAX_WARM and (reply := self._warm(attributes, snapshot, now, deadline)) is not None:
+                return reply
             request = decode(attributes, size)
             if self._until_sample <= 0:
                 self._decoded_at = self._mono()
@@ -135,7 +132,12 @@ class CheckService:
                     decision = Deny(Reason.DEADLINE_EXCEEDED, decision.rule, route=decision.route, detail="decided too late")
             elif not isinstance(decision, Deny):
                 decision = Deny(Reason.INTERNAL_ERROR, detail="the engine gave no decision")
-            decision_id = self._record(decision, facts_of(request), snapshot, now, ended)
+            if snapshot is not self._encoder_of:
+                self._new_encoder(snapshot)
+            decision_id = self._next_id()
+            duration = ended - now.mono
+            self._count(decision, duration)
+            self._emit(decision, facts_of(request), decision_id, now.wall, duration, self._revision)
             if isinstance(decision, Allow):
                 response = self._encoder.allow(decision, decision_id)
             else:
@@ -146,16 +148,6 @@ class CheckService:
             _log.error("an answer could not be made: %s", place_of(error))
             return _LAST_RESORT
         return response
-
-    def _record(self, decision: Decision, facts: Facts, snapshot: Snapshot | None, now: Instant, ended: float) -> str:
-        """Count and record a decision under a new id, which it returns."""
-        if snapshot is not self._encoder_of:
-            self._new_encoder(snapshot)
-        decision_id = self._next_id()
-        duration = ended - now.mono
-        self._count(decision, duration)
-        self._emit(decision, facts, decision_id, now.wall, duration, self._revision)
-        return decision_id
 
     def _time_phases(self, began: float, decided: float) -> None:
         phases = self._phases

@@ -9,14 +9,14 @@ decides. tests/unit/wire/test_warm.py holds both ways to the same answers.
 from collections.abc import Collection
 from hashlib import sha256
 from operator import attrgetter
-from typing import TypeAlias
 
 from sidecar.engine.check import Engine
+from sidecar.engine.ids import DecisionIds
 from sidecar.engine.snapshot import Snapshot
 from sidecar.model.decision import Allow
 from sidecar.model.instant import Instant
-from sidecar.model.meter import CacheCount
-from sidecar.model.request import Facts
+from sidecar.model.meter import Meter
+from sidecar.ports import Clock, DecisionSink
 
 from ._gen.ext_authz_pb2 import AttributeContext, HeaderMap
 from .decode import text_of
@@ -24,22 +24,25 @@ from .decode import text_of
 MAX_WARM = 4096
 """Bytes of a check that may go this way: too few for any limit on headers, path or token to matter."""
 
-Found: TypeAlias = tuple[Allow, Facts]
 _key = attrgetter("key")
 
 
 class Warm:
-    """Looks for an allow in memory. Owned by the deciding thread, as what it reads is."""
+    """Answers from memory. Owned by the deciding thread, as what it reads is."""
 
-    __slots__ = ("_count", "_known")
+    __slots__ = ("_emit", "_known", "_meter", "_mono", "_next_id", "_tokens")
 
-    def __init__(self, engine: Engine, count: CacheCount) -> None:
-        """Read the memory of ``engine``; count its lookups that succeed."""
+    def __init__(self, engine: Engine, clock: Clock, sink: DecisionSink, meter: Meter, ids: DecisionIds) -> None:
+        """Read the memory of ``engine``; count and record as the long way does."""
         self._known = engine.authenticator.tokens.memory.get
-        self._count = count
+        self._mono = clock.mono
+        self._emit = sink.emit
+        self._meter = meter
+        self._tokens = meter.caches["tokens"]
+        self._next_id = ids.next
 
-    def find(self, attributes: AttributeContext, snapshot: Snapshot, now: Instant) -> Found | None:
-        """Return the remembered allow and the facts for its record, or None where the long way has to look."""
+    def answer(self, attributes: AttributeContext, snapshot: Snapshot, now: Instant, deadline: float) -> bytes | None:
+        """Answer with an allow that was made and encoded before, or return None where the long way has to decide."""
         http = attributes.request.http
         method, host, path = http.method, http.host, http.path
         route = snapshot.routes.usual(method, host, path)
@@ -54,11 +57,8 @@ class Warm:
             value, request_id, traceparent = get(bearer.header), get("x-request-id"), get("traceparent")
         if value is None or not value.startswith(bearer.scheme) or value.startswith(bearer.keys):
             return None
-        if not snapshot.look_alikes.harmless.issuperset(names):
+        if not snapshot.look_alikes.harmless.issuperset(names) or not bearer.absent.isdisjoint(names):
             return None
-        for name in bearer.absent:
-            if name in names:
-                return None
         # A token in memory is one that was verified: no comma, space or other credential hides in what equals it.
         known = self._known(sha256(value[len(bearer.scheme) :].encode()).digest())
         if known is None or (signed := known.signed) is None:
@@ -71,11 +71,16 @@ class Warm:
             and known.authenticator in bearer.issuers
         ):
             allow = known.verdicts.get(route)
-            if isinstance(allow, Allow):
+            ended = self._mono()
+            if isinstance(allow, Allow) and allow.encoded is not None and ended <= deadline:
                 known.used = True
-                self._count.hit += 1
+                self._tokens.hit += 1
+                decision_id, duration, (head, tail) = self._next_id(), ended - now.mono, allow.encoded
+                self._meter.count(allow, duration)
                 source_ip = attributes.source.address.socket_address.address
-                return allow, (method, host, path, source_ip, request_id or http.id, traceparent)
+                facts = (method, host, path, source_ip, request_id or http.id, traceparent)
+                self._emit(allow, facts, decision_id, now.wall, duration, snapshot.revision)
+                return head if tail is None else head + decision_id.encode() + tail
         return None
 
 

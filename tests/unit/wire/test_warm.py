@@ -54,7 +54,7 @@ def one(world: World, check: bytes) -> dict[str, Any]:
 
 
 def long_way(world: World) -> World:
-    world.service._find = lambda *_: None
+    world.service._warm = lambda *_: None
     return world
 
 
@@ -63,14 +63,14 @@ SHORT, LONG = World(setting()), long_way(World(setting()))
 
 def taken_short(world: World) -> list[int]:
     """Count what the short way answered."""
-    find, count = world.service._find, [0]
+    find, count = world.service._warm, [0]
 
     def counted(*args: Any) -> Any:
         found = find(*args)
         count[0] += found is not None
         return found
 
-    world.service._find = counted
+    world.service._warm = counted
     return count
 
 
@@ -234,13 +234,13 @@ def test_an_allow_that_the_short_way_finds_too_late_is_a_denial(left: float | No
     check = payload(path="/hosted/7", headers=bearer(GOOD))
     for _ in range(3):
         assert allowed(world.answer(check))
-    find = world.service._find
+    find = world.service._warm
 
     def slow(*args: Any) -> Any:
         world.clock.seconds += late
         return find(*args)
 
-    world.service._find = slow
+    world.service._warm = slow
     response = world.answer(check, left)
     assert not allowed(response)
     assert response.dynamic_metadata.fields["reason"].string_value == "deadline_exceeded"
@@ -253,7 +253,7 @@ def test_a_fault_on_the_short_way_is_a_denial(fault: Exception) -> None:
     def fail(*_: Any) -> Any:
         raise fault
 
-    world.service._find = fail
+    world.service._warm = fail
     response = world.answer(payload(path="/hosted/7", headers=bearer(GOOD)))
     assert isinstance(response, CheckResponse)
     assert not allowed(response)
