@@ -4,6 +4,7 @@ import os
 import platform
 import subprocess
 import sys
+import sysconfig
 import time
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -47,9 +48,17 @@ def gather() -> dict[str, object]:
         "load_before": round(os.getloadavg()[0], 2),
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "python": sys.version.split()[0],
+        "python_build": _python_build(),
         "packages": {name: version(name) for name in PACKAGES},
         "bare_rs256_verify_us": round(measure_verify(), 2),
     }
+
+
+def _python_build() -> str:
+    """How the interpreter was optimised when it was built: most of a decision's time is its own."""
+    arguments = str(sysconfig.get_config_var("CONFIG_ARGS") or "")
+    kinds = {"--enable-optimizations": "profile-guided", "--with-lto": "link-time optimised"}
+    return ", ".join(kind for argument, kind in kinds.items() if argument in arguments) or "plain"
 
 
 def _cpu_model() -> str:

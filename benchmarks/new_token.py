@@ -9,7 +9,8 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from sidecar.wire.seam import Checks
+from sidecar.model.ask import Verify
+from sidecar.wire.seam import Checks, Pending
 
 from .configs import Shape
 from .corpus import PEOPLE, Signer, corpus, person, request
@@ -36,8 +37,11 @@ def measure_new_token(folder: Path, effort: Effort) -> Iterable[Figure]:
         checks, bare = alternate(
             lambda: _first_checks(service.checks, next(batches)), lambda: _bare(signer, next(signed)), effort.tokens // BATCH
         )
+        parts = _parts(
+            service.checks, [Message(request(n, signer.token(people[0]), ROUTES, "headers"), people[0].needle) for n in range(BATCH)]
+        )
     above = [ours - theirs for ours, theirs in zip(checks, bare, strict=True)]
-    details: dict[str, object] = {"check_us": round(median(checks), 1), "bare_us": round(median(bare), 1)}
+    details: dict[str, object] = {"check_us": round(median(checks), 1), "bare_us": round(median(bare), 1), **parts}
     yield Figure(name="new-token", value=median(above), details=details)
 
 
@@ -49,6 +53,23 @@ def _first_checks(checks: Checks, messages: Sequence[Message]) -> float:
     for reply, message in zip(replies, messages, strict=True):
         expect(reply, message)
     return spent / len(messages) / 1000
+
+
+def _parts(checks: Checks, messages: Sequence[Message]) -> dict[str, object]:
+    """Median µs up to the signature, of the signature where it stands, and after it."""
+    laps: list[tuple[int, int, int]] = []
+    for message in messages:
+        begin = time.perf_counter_ns()
+        pending = checks.open(message.body, None)
+        opened = time.perf_counter_ns()
+        if not isinstance(pending, Pending) or not isinstance(pending.ask, Verify):
+            raise TypeError("a new token asked for no verification")
+        holds = pending.ask.run()
+        verified = time.perf_counter_ns()
+        expect(checks.resume(pending, holds), message)
+        laps.append((opened - begin, verified - opened, time.perf_counter_ns() - verified))
+    names = ("before_us", "signature_in_place_us", "after_us")
+    return {name: round(median(lap) / 1000, 1) for name, lap in zip(names, zip(*laps, strict=True), strict=True)}
 
 
 def _bare(signer: Signer, tokens: Sequence[str]) -> float:

@@ -61,7 +61,8 @@ def machine(facts: dict[str, Any]) -> str:
     packages = ", ".join(f"{name} {version}" for name, version in sorted(facts["packages"].items()))
     return (
         f"One bare RS256 verification took {facts['bare_rs256_verify_us']} µs. {facts['cores']} cores of {facts['cpu']}, "
-        f"{facts['system']}, Python {facts['python']}; {packages}. Commit {facts['commit']}, {facts['date']}.\n"
+        f"{facts['system']}, Python {facts['python']} ({facts['python_build']} build); {packages}. "
+        f"Commit {facts['commit']}, {facts['date']}.\n"
     )
 
 

@@ -121,7 +121,8 @@ class Node(Generic[T]):
     def __init__(self) -> None:
         """Start empty."""
         self.prefixes: dict[str, Node[T]] = {}
-        """Of a host's root: where a path of literal segments leads, by its text."""
+        """Of a host's root: where a path of literal segments leads, by its text; never to the root itself, since a cycle
+        would outlive the snapshot (``gc.freeze``)."""
         self.literals: dict[str, Node[T]] = {}
         self.variable: Node[T] | None = None
         self.rest: Leaf[T] | None = None
@@ -170,7 +171,7 @@ class RouteTable(Generic[T]):
         if root is None or len(path) > MAX_PATH or is_plain(path) is None:
             return None
         head, _, last = path.rpartition("/")
-        node = root.prefixes.get(head)
+        node = root.prefixes.get(head) if head else None if self._odd else root
         if node is None:
             return None
         node = node.literals.get(last) or node.variable
@@ -224,7 +225,7 @@ class RouteTable(Generic[T]):
         node = root
         text: str | None = None if self._odd else ""  # of literal segments only
         for part in self._segments(parse_pattern(pattern, route, folding=self.folding)):
-            if text is not None:
+            if text:
                 root.prefixes[text] = node
             variable = _VARIABLE.fullmatch(part)
             if variable is None:

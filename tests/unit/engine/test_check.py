@@ -1,13 +1,21 @@
 """The decision from end to end, in memory."""
 
+import gc
+from collections import Counter
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from sidecar.authn.extract import Extraction
 from sidecar.authn.key_source import read_keys
 from sidecar.authn.keytable import ALWAYS
+from sidecar.authz.grants import Rbac
+from sidecar.engine.identity import IdentityPlan
+from sidecar.engine.removals import LookAlikes
+from sidecar.engine.routes import Leaf, Node
+from sidecar.engine.snapshot import Route
 from sidecar.model.ask import RefreshKeys, Verify
 from sidecar.model.decision import Allow, Decision, Deny
 from sidecar.model.reason import ALLOWING, Reason
@@ -291,6 +299,31 @@ def test_a_reload_of_roles_counts_at_once_and_one_of_routes_keeps_what_is_rememb
     data["issuers"]["corp"]["audiences"] = ["https://another.example.com"]
     world.load(data)
     assert world.decide(path="/posts", headers=headers).reason is Reason.INVALID_TOKEN
+
+
+def test_a_reload_leaves_nothing_of_the_old_snapshot_behind() -> None:
+    """After a swap all objects are frozen: what is in a cycle would stay for good."""
+    world = World()
+    for headers in (bearer(roles=["viewer"]), {"x-api-key": KEY}, {}):
+        world.decide(path="/posts", headers=headers)
+    gc.collect()
+    gc.disable()
+    try:
+        counts = []
+        for number in range(3):
+            data = config()
+            data["routes"]["extra"] = {"paths": [f"/extra/{number}"], "authenticate": ["corp"], "require": {"authenticated": True}}
+            data["issuers"]["corp"]["clock_skew"] = f"{number + 1}s"
+            data["roles"]["viewer"] = {"permissions": ["posts:read", f"x:{number}"]}
+            world.load(data)
+            for headers in (bearer(roles=["viewer"]), {"x-api-key": KEY}, {}):
+                for _ in range(2):
+                    world.decide(path="/posts", headers=headers)
+            kinds = (Route, Node, Leaf, Rbac, Extraction, LookAlikes, IdentityPlan)
+            counts.append(Counter(type(one).__name__ for one in gc.get_objects() if isinstance(one, kinds)))
+        assert counts[0] == counts[1] == counts[2]
+    finally:
+        gc.enable()
 
 
 def test_a_flood_of_bad_tokens_leaves_good_ones_remembered(world: World) -> None:
