@@ -20,6 +20,10 @@ BATCH = 128
 """Items that are waited for before writing; reaching it wakes the thread."""
 TAKE = 1024
 """Items taken at once: a busy deciding thread gives way every 5 ms only, and may have put many more than a batch."""
+MAX_READY = 8
+TELL_AT = 6
+"""Batches that producers encode ahead of the thread, and how many they let come together before they wake it early: a
+wake-up on another processor costs what a dozen items do."""
 LINGER = 0.02
 """Seconds that the first item of a batch waits for company."""
 _POLL_MS = 100
@@ -84,20 +88,24 @@ class Output:
 class Pump(Generic[T]):
     """A bounded queue and the thread that writes what is in it.
 
-    ``queue`` is a plain list: appending, and the thread's slicing and deleting from its front, are each one step
-    under the GIL, so there is no lock to wait for. Producers append, then call :meth:`wake` if ``idle`` is set or
-    a batch is full.
+    ``queue`` is a plain list: appending, and slicing and deleting from its front, are each one step under the GIL.
+    Producers append, then call :meth:`wake` if ``idle`` is set, or :meth:`press` when a batch is full. They never
+    wait: what could block, they leave to the thread.
     """
 
     def __init__(self, output: Output, encode: Callable[[list[T]], bytes], name: str, *, linger: float = LINGER) -> None:
-        """``encode`` turns items into lines, in the thread. Nothing runs before :meth:`start`."""
+        """``encode`` turns items into lines, in either thread. Nothing runs before :meth:`start`."""
         self.queue: list[T] = []
         self.idle = False
         self.lost = 0
-        """Items that the thread could not write."""
+        """Items that could not be written."""
         self._output = output
         self._encode = encode
         self._linger = linger
+        self._ready: list[tuple[int, bytes]] = []
+        """Batches encoded by producers, older than all in ``queue``: how many items, and their lines (none if that failed)."""
+        self._taking = threading.Lock()
+        """Held while items are taken from the queue, so that they come out in order."""
         self._wake = threading.Event()
         self._closing = False
         self._in_hand = 0
@@ -112,42 +120,64 @@ class Pump(Generic[T]):
         self.idle = False
         self._wake.set()
 
+    def press(self) -> None:
+        """Encode a full batch here: on another processor each item's way there costs more than encoding it."""
+        if len(self._ready) < MAX_READY and self._taking.acquire(blocking=False):
+            try:
+                batch = self.queue[:BATCH]
+                del self.queue[: len(batch)]
+                self._ready.append((len(batch), self._encoded(batch)))
+            finally:
+                self._taking.release()
+        if self.idle or len(self._ready) >= TELL_AT:
+            self.wake()
+
     def close(self, timeout: float) -> bool:
         """Write what is queued, for at most ``timeout`` seconds; return whether all of it was."""
         self._closing = True
         self.wake()
         if self._thread.ident is None:
-            return not self.queue
+            return not self._waiting()
         self._thread.join(timeout)
         self._output.giving_up = True
-        if self._thread.is_alive():
-            self.lost += self._in_hand  # it hangs in a write that the process will not wait for
-        return not self._thread.is_alive() and not self.queue
+        if self._thread.is_alive():  # it hangs in a write that the process will not wait for
+            self.lost += self._in_hand + sum(count for count, _ in self._ready)
+        return not self._thread.is_alive() and not self._waiting()
+
+    def _waiting(self) -> bool:
+        return bool(self.queue or self._ready)
+
+    def _encoded(self, batch: list[T]) -> bytes:
+        """Encode; a failure costs the batch, is logged, and nothing hangs on it."""
+        try:
+            return self._encode(batch)
+        except Exception:
+            log.exception("lines could not be written", extra={"lines": len(batch)})
+            return b""
 
     def _run(self) -> None:
         while self._await_batch():
-            batch = self.queue[:TAKE]
-            del self.queue[: len(batch)]
-            self._in_hand = len(batch)
-            try:
-                self.lost += self._output.write(self._encode(batch))
-            except Exception:  # a supervised background task: logged, counted, and nothing hangs on its answer
-                self.lost += len(batch)
-                log.exception("lines could not be written", extra={"lines": len(batch)})
-            self._in_hand = 0
+            with self._taking:
+                ready, self._ready = self._ready, []
+                batch = [] if ready else self.queue[:TAKE]
+                del self.queue[: len(batch)]
+                self._in_hand = len(batch) + sum(count for count, _ in ready)
+            for count, lines in ready or [(len(batch), self._encoded(batch))]:
+                self.lost += self._output.write(lines) if lines else count
+                self._in_hand -= count
 
     def _await_batch(self) -> bool:
         """Wait for something to write; return False when closing and nothing is left."""
-        if not self.queue:
+        if not self._waiting():
             if self._closing:
                 return False
             self._wake.clear()
             self.idle = True
             # Looked at again after ``idle`` was raised: an item appended in between would wake nobody.
-            if not self.queue and not self._closing:
+            if not self._waiting() and not self._closing:
                 self._wake.wait()
             self.idle = False
-        if len(self.queue) < BATCH and not self._closing:
+        if len(self.queue) < BATCH and len(self._ready) < TELL_AT and not self._closing:
             self._wake.clear()
             self._wake.wait(self._linger)
-        return bool(self.queue) or not self._closing
+        return self._waiting() or not self._closing

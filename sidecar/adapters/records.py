@@ -100,7 +100,9 @@ class RecordWriter:
             self._refused += 1
             return False
         queue.append((decision, facts, decision_id, at, duration, revision))
-        if self._pump.idle or waiting == BATCH - 1:
+        if waiting >= BATCH - 1:
+            self._pump.press()
+        elif self._pump.idle:
             self._pump.wake()
         return True
 

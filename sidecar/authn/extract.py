@@ -111,8 +111,8 @@ class Bearer(NamedTuple):
     """
 
     header: str
-    scheme: str
-    keys: tuple[str, ...]
+    scheme: bytes
+    keys: tuple[bytes, ...]
     """Scheme and prefix of each kind of key in the same header."""
     absent: frozenset[str]
     issuers: frozenset[str]
@@ -139,8 +139,8 @@ class HeaderPlace:
         """Say for each scheme with tokens that may go on upstream how they come."""
         for scheme, judges in self._schemes.items():
             if (group := judges.tokens) is not None and group.stays and scheme == group.readers[0].place.scheme:
-                keys = tuple(f"{scheme} {prefix}" for prefix in judges.prefixes)
-                yield Bearer(self.name, f"{scheme} ", keys, frozenset(), frozenset(group.by_name))
+                keys = tuple(f"{scheme} {prefix}".encode() for prefix in judges.prefixes)
+                yield Bearer(self.name, f"{scheme} ".encode(), keys, frozenset(), frozenset(group.by_name))
 
     def read(self, value: str) -> Presented | Rejected | None:
         """Read the header's value by security rule 16: scheme, exactly one space, credential."""

@@ -54,13 +54,16 @@ class Warm:
         else:
             names = http.headers
             get = names.get
-            value, request_id, traceparent = get(bearer.header), get("x-request-id"), get("traceparent")
-        if value is None or not value.startswith(bearer.scheme) or value.startswith(bearer.keys):
+            value, request_id, traceparent = get(bearer.header, "").encode(), get("x-request-id"), get("traceparent")
+        if not value.startswith(bearer.scheme) or value.startswith(bearer.keys):
             return None
-        if not snapshot.look_alikes.harmless.issuperset(names) or not bearer.absent.isdisjoint(names):
+        if not snapshot.look_alikes.harmless.issuperset(names):
             return None
+        for name in bearer.absent:
+            if name in names:
+                return None
         # A token in memory is one that was verified: no comma, space or other credential hides in what equals it.
-        known = self._known(sha256(value[len(bearer.scheme) :].encode()).digest())
+        known = self._known(sha256(value[len(bearer.scheme) :]).digest())
         if known is None or (signed := known.signed) is None:
             return None
         if (
@@ -84,18 +87,18 @@ class Warm:
         return None
 
 
-def _read_raw(headers: HeaderMap, credential: str) -> tuple[list[str], str | None, str | None, str | None]:
-    """Names, and the values of the credential's header, ``x-request-id`` and ``traceparent``; no credential if any repeats."""
-    lines = headers.headers
+def _read_raw(headers: HeaderMap, credential: str) -> tuple[list[str], bytes, str | None, str | None]:
+    """Names, the credential's header, and the values of ``x-request-id`` and ``traceparent``; no credential if any of them repeats."""
+    lines = list(headers.headers)
     names = list(map(_key, lines))
-    count = names.count
-    once, ids, traces = count(credential), count("x-request-id"), count("traceparent")
-    if once != 1 or ids > 1 or traces > 1:
-        return names, None, None, None
-    at = names.index
+    by_name = dict(zip(names, lines, strict=True))
+    if len(by_name) != len(names) and max(map(names.count, (credential, "x-request-id", "traceparent"))) > 1:
+        return names, b"", None, None
+    get = by_name.get
+    line, request_id, traceparent = get(credential), get("x-request-id"), get("traceparent")
     return (
         names,
-        text_of(lines[at(credential)]),
-        text_of(lines[at("x-request-id")]) if ids else None,
-        text_of(lines[at("traceparent")]) if traces else None,
+        line.raw_value if line is not None else b"",
+        text_of(request_id) if request_id is not None else None,
+        text_of(traceparent) if traceparent is not None else None,
     )

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from sidecar.adapters.output import BATCH, MAX_READY
 from sidecar.adapters.records import MAX_DETAIL, MAX_HOST, MAX_ID, MAX_PATH, RecordWriter
 from sidecar.model.decision import Allow, Decision, Deny
 from sidecar.model.mutation import NOTHING
@@ -291,13 +292,14 @@ def test_a_single_record_is_written_soon(pipe: Pipe) -> None:
 
 def test_denials_are_dropped_last(stuck: Pipe) -> None:
     writer = stuck.writer(capacity=400)
-    allows = sum(emit(writer, allow()) for _ in range(1000))
+    encoded = MAX_READY * BATCH
+    allows = sum(emit(writer, allow()) for _ in range(1000 + encoded))
     denials = sum(emit(writer, DENY) for _ in range(100))
-    assert 300 <= allows <= 300 + 128
+    assert 300 <= allows <= 300 + 128 + encoded
     assert denials == 100
     assert not emit(writer, allow())
     assert sum(emit(writer, DENY) for _ in range(100)) == 0
-    assert writer.dropped == 1000 - allows + 101
+    assert writer.dropped == 1000 + encoded - allows + 101
     kept = [line["decision"] for line in stuck.lines()]
     assert kept.count("deny") == 100
 
