@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from statistics import median
 from typing import Protocol
 
+from sidecar.app.collector import settle
 from sidecar.model.ask import Verify
 from sidecar.wire.seam import Checks, Pending
 
@@ -56,7 +57,7 @@ def warm(checks: Checks, messages: Sequence[Message]) -> None:
     for message in messages:
         expect(check(checks, message.body), message)
     gc.collect()
-    gc.freeze()
+    settle()
 
 
 class Case(Protocol):

@@ -1,7 +1,6 @@
 """The running process: its parts, how a reload replaces some of them, and how all of them end."""
 
 import asyncio
-import gc
 import logging
 import os
 from collections.abc import Iterable, Mapping
@@ -20,6 +19,7 @@ from sidecar.ports import Clock
 from sidecar.wire.front import Front
 
 from . import issuer_sources, store_sources
+from .collector import settle
 from .issuer_sources import IssuerSources
 from .readiness import Readiness
 from .reload import CONFIG, Reloader, restart_only
@@ -94,7 +94,7 @@ class Core:
         for name, paths in groups.items():
             self.watcher.watch(name, paths)
         self.watcher.forget(CANDIDATE)
-        gc.freeze()
+        settle()
         return frozenset(name for name, paths in groups.items() if changed_since(paths, began))
 
     async def answer(self, ask: Ask) -> object:
