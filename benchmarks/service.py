@@ -3,7 +3,7 @@
 import gc
 import os
 import subprocess
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from sidecar.authn.keytable import ALWAYS, KeyTable
 from sidecar.engine.check import Engine
 from sidecar.engine.compile import compile_snapshot
 from sidecar.engine.ids import DecisionIds
-from sidecar.engine.snapshot import Current, LiveTables, Snapshot
+from sidecar.engine.snapshot import Current, LiveTables
 from sidecar.model.meter import Meter
 from sidecar.model.steps import to_end
 from sidecar.wire.service import CheckService
@@ -41,23 +41,14 @@ class Service:
         self._sink = RecordWriter(self._reader.stdin.fileno())
         self.meter = Meter()
         snapshot = to_end(compile_snapshot(settings, "0123456789abcdef", LiveTables(keys=tables, api_keys={}), self.meter))
-        self.checks = CheckService(Engine(self.meter), Current(snapshot), SystemClock(), self._sink, self.meter, DecisionIds(os.urandom(6)))
+        self.current = Current(snapshot)
+        self.checks = CheckService(Engine(self.meter), self.current, SystemClock(), self._sink, self.meter, DecisionIds(os.urandom(6)))
 
     def close(self) -> int:
         """Write what waits; return how many records the other process has read."""
         if not self._sink.close(CLOSE_SECONDS):
             raise RuntimeError("records were left unwritten")
         return int(self._reader.communicate()[0])
-
-
-def _finish(slices: Generator[None, None, Snapshot]) -> Snapshot:
-    """Compile without the pauses that a serving process takes between slices."""
-    while True:
-        try:
-            next(slices)
-        except StopIteration as done:
-            snapshot: Snapshot = done.value
-            return snapshot
 
 
 @contextmanager
