@@ -30,18 +30,9 @@ class Known:
     """
 
     __slots__ = (
-        "_verdicts_weight",
-        "authenticator",
-        "memory",
-        "principal",
-        "rbac",
-        "signed",
-        "starts",
-        "until",
-        "used",
-        "verdicts",
-        "weight",
-    )
+        "__weakref__", "authenticator", "memory", "principal", "rbac", "signed", "starts", "until", "used", "verdicts",
+        "verdicts_weight", "weight",
+    )  # fmt: skip
 
     def __init__(self, principal: Principal, rbac: object, *, size: int = 0, signed: "Signed | None" = None) -> None:
         """``size``: characters of the credential; ``signed``: for a token."""
@@ -58,18 +49,24 @@ class Known:
         self.used = False
         """Asked for since the last time that room was made."""
         self.verdicts: dict[object, Decision] = {}
-        self._verdicts_weight = 0
+        self.verdicts_weight = 0
+        """The part of ``weight`` that the verdicts are."""
 
     def keep(self, route: object, verdict: Decision) -> None:
         """Remember the verdict on one route."""
         if len(self.verdicts) >= MAX_VERDICTS:
             self.verdicts.clear()
-            self._grow(-self._verdicts_weight)
+            self._grow(-self.verdicts_weight)
         self.verdicts[route] = verdict
         self._grow(_WEIGHT_OF_VERDICT + (verdict.mutations.upstream.size if isinstance(verdict, Allow) else 0))
 
+    def inherit(self, other: "Known") -> None:
+        """Take over the verdicts on another credential of a principal that is as this one."""
+        self.verdicts = other.verdicts.copy()
+        self._grow(other.verdicts_weight)
+
     def _grow(self, more: int) -> None:
-        self._verdicts_weight += more
+        self.verdicts_weight += more
         self.weight += more
         if self.memory is not None:
             self.memory.weigh(more)

@@ -2,6 +2,7 @@
 
 from collections.abc import Generator, Mapping
 from hashlib import sha256
+from weakref import WeakValueDictionary
 
 from sidecar.authn.api_key import ApiKeyRecord, check_record
 from sidecar.authn.cache import TokenCache
@@ -25,7 +26,7 @@ MAX_KEY = 1024
 class Authenticator:
     """The memory of the deciding thread: verified tokens, rejected tokens, API keys."""
 
-    __slots__ = ("_count", "_known", "keys", "tokens")
+    __slots__ = ("_count", "_epoch", "_known", "_people", "keys", "tokens")
 
     def __init__(self, counts: Mapping[str, CacheCount]) -> None:
         """Count cache lookups into ``counts``."""
@@ -33,6 +34,9 @@ class Authenticator:
         self._known = self.tokens.memory.get
         self._count = counts["tokens"]
         self.keys = Memory()
+        self._people: WeakValueDictionary[tuple[str, str], Known] = WeakValueDictionary()
+        """The latest token of each person, while it is remembered, under the snapshot of ``_epoch``."""
+        self._epoch: object = None
 
     def remembered(self, presented: Presented, snapshot: Snapshot, now: Instant) -> Known | bytes:
         """Return what is known of a token verified before, if this route accepts it; else the token's digest."""
@@ -90,8 +94,21 @@ class Authenticator:
             return verdict
         principal = snapshot.rbac.principal(verdict.identity, now.wall)
         entry = Known(principal, snapshot.rbac, size=len(presented.value), signed=Signed(issuer, verdict.thumbprint))
+        self._inherit(entry, snapshot.epoch)
         self.tokens.memory.put(key, entry)
         return entry
+
+    def _inherit(self, entry: Known, epoch: object) -> None:
+        """Give a person's next token the verdicts on the one before, if it says the same of them under the same snapshot."""
+        if epoch is not self._epoch:
+            self._people.clear()
+            self._epoch = epoch
+        identity = entry.principal.identity
+        person = identity.authenticator, identity.subject
+        before = self._people.get(person)
+        if before is not None and entry.principal.is_as(before.principal):
+            entry.inherit(before)
+        self._people[person] = entry
 
     def api_key(
         self, presented: Presented, route: Route, request: CheckInput, snapshot: Snapshot, now: Instant

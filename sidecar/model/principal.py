@@ -41,6 +41,10 @@ class Identity(NamedTuple):
     expires_at: float = FOREVER
 
 
+_OF_THE_PERSON = slice(Identity._fields.index("credential_id"))
+"""All that an identity says but for what tells one credential of a person from the next: its id and its times."""
+
+
 class Principal:
     """An identity with everything it was granted. Immutable but for its memos, owned by the deciding thread.
 
@@ -72,3 +76,14 @@ class Principal:
         self.until = until
         self.memo: dict[object, object] = {}
         self.header_sets: dict[object, object] = {}
+
+    def is_as(self, other: "Principal") -> bool:
+        """Tell whether every verdict on ``other`` is one on this principal too: alike in all but credential and times."""
+        mine, theirs = self.identity, other.identity
+        return (mine[_OF_THE_PERSON], self.roles, self.closure, self.permissions, self.scopes) == (
+            theirs[_OF_THE_PERSON],
+            other.roles,
+            other.closure,
+            other.permissions,
+            other.scopes,
+        ) and repr(mine.attributes) == repr(theirs.attributes)  # 1, 1.0 and True are equal, and different claims
