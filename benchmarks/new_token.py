@@ -13,7 +13,7 @@ from sidecar.model.ask import Verify
 from sidecar.wire.seam import Checks, Pending
 
 from .configs import Shape
-from .corpus import PEOPLE, Signer, corpus, person, request
+from .corpus import PEOPLE, Person, Signer, corpus, person, request
 from .corpus_file import Message
 from .effort import Effort
 from .in_process import SETTLE_SECONDS, alternate, check, expect, warm
@@ -25,24 +25,29 @@ BATCH = 100
 
 
 def measure_new_token(folder: Path, effort: Effort) -> Iterable[Figure]:
-    """µs above the bare verification, in batches of 100 tokens."""
+    """µs above the bare verification, in batches of 100 tokens: of the people of the corpus, and of people never seen."""
     signer = Signer()
-    people = [person(number) for number in range(PEOPLE)]
-    tokens = [signer.token(people[number % PEOPLE]) for number in range(effort.tokens)]
-    messages = [Message(request(n, token, ROUTES, "headers"), people[n % PEOPLE].needle) for n, token in enumerate(tokens)]
+    known = [person(number % PEOPLE) for number in range(effort.tokens + BATCH)]
+    yield from _measure(folder / "known", signer, known, "new-token")
+    if not effort.short:
+        yield from _measure(folder / "new", signer, [person(1000 + number) for number in range(effort.tokens + BATCH)], "new-person")
+
+
+def _measure(folder: Path, signer: Signer, people: Sequence[Person], name: str) -> Iterable[Figure]:
+    tokens = [signer.token(bearer) for bearer in people]
+    messages = [Message(request(n, token, ROUTES, "headers"), people[n].needle) for n, token in enumerate(tokens)]
+    timed, messages = messages[-BATCH:], messages[:-BATCH]
     batches = iter([messages[at : at + BATCH] for at in range(0, len(messages), BATCH)])
     signed = iter([tokens[at : at + BATCH] for at in range(0, len(tokens), BATCH)])
     with running_service(folder, signer.jwks(), Shape(routes=ROUTES)) as service:
         warm(service.checks, corpus(signer, ROUTES, "headers"))
         checks, bare = alternate(
-            lambda: _first_checks(service.checks, next(batches)), lambda: _bare(signer, next(signed)), effort.tokens // BATCH
+            lambda: _first_checks(service.checks, next(batches)), lambda: _bare(signer, next(signed)), len(messages) // BATCH
         )
-        parts = _parts(
-            service.checks, [Message(request(n, signer.token(people[0]), ROUTES, "headers"), people[0].needle) for n in range(BATCH)]
-        )
+        parts = _parts(service.checks, timed)
     above = [ours - theirs for ours, theirs in zip(checks, bare, strict=True)]
     details: dict[str, object] = {"check_us": round(median(checks), 1), "bare_us": round(median(bare), 1), **parts}
-    yield Figure(name="new-token", value=median(above), details=details)
+    yield Figure(name=name, value=median(above), details=details)
 
 
 def _first_checks(checks: Checks, messages: Sequence[Message]) -> float:
