@@ -1,8 +1,8 @@
 """Decision records: one JSON line for each decision, written off the decision path.
 
 ``emit`` runs on the deciding thread and costs it as little as can be: it picks the values (a request must not be
-touched once its check is over) and leaves it to the writing thread to make and encode many of them in one go. The
-principal's ``memo`` belongs to that thread.
+touched once its check is over). Many are made and encoded in one go, full batches where they were picked, what lingers
+in the writing thread (``output.Pump``); a principal's ``memo`` gets the same value from either.
 """
 
 import logging
@@ -115,7 +115,7 @@ class RecordWriter:
 
 
 def _record(taken: Taken) -> Record:
-    """Make a line of what was taken; in the writing thread, whose loop over a batch is cheaper than the deciding one."""
+    """Make a line of what was taken; in a loop over a batch, which is cheaper than one by one."""
     decision, (method, host, path, source_ip, request_id, traceparent), decision_id, at, duration, revision = taken
     if len(path) + len(host) + len(request_id) + len(method) > MAX_UNCUT or "#" in path:
         path, host, request_id, method = path.partition("#")[0], host[:MAX_HOST], request_id[:MAX_ID], method[:MAX_ID]

@@ -46,7 +46,7 @@ _OF_THE_PERSON = slice(Identity._fields.index("credential_id"))
 
 
 class Principal:
-    """An identity with everything it was granted. Immutable but for its memos, owned by the deciding thread.
+    """An identity with everything it was granted. Immutable but for its memos.
 
     It is right from ``since`` (the latest start of a grant in it) until before ``until`` (the credential's end, or
     the next start or end of a time-limited grant), in wall seconds. ``memo`` is for what others work out of it once: its form in a record.
