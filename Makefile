@@ -50,12 +50,14 @@ gen: setup ## Write what is generated: protobuf code, reference pages
 	$(BIN)/python tools/gen_protos.py
 	$(BIN)/python -m tools.docs_reference
 	$(BIN)/python -m tools.docs_performance
+	$(BIN)/python -m tools.docs_reliability
 
 .PHONY: gen-check
 gen-check: setup ## Fail when something generated differs from its source
 	$(BIN)/python tools/gen_protos.py --check
 	$(BIN)/python -m tools.docs_reference --check
 	$(BIN)/python -m tools.docs_performance --check
+	$(BIN)/python -m tools.docs_reliability --check
 
 .PHONY: bench
 bench: setup ## Measure everything in docs/performance.md; prints a table, writes benchmarks/results/
@@ -64,6 +66,18 @@ bench: setup ## Measure everything in docs/performance.md; prints a table, write
 .PHONY: guard
 guard: setup ## A short benchmark that fails when a ratio has left its wide margin
 	$(BIN)/python -m benchmarks --guard
+
+.PHONY: fault
+fault: setup ## The fault matrix: every row, with the figures of docs/reliability.md (minutes)
+	$(BIN)/python -m campaigns.fault
+
+.PHONY: mutate
+mutate: setup ## Break the decision path in named ways; every break must turn a named test red (SHARE=N runs one in N)
+	$(BIN)/python -m campaigns.mutate $(if $(SHARE),--share $(SHARE))
+
+.PHONY: fuzz
+fuzz: setup ## Compare decisions with an independent evaluator, and feed every parser with mutations (SECONDS=N bounds it)
+	$(BIN)/python -m campaigns.fuzz $(if $(SECONDS),--seconds $(SECONDS))
 
 .PHONY: loadtest
 loadtest: setup h2load ## Drive the sidecar with h2load through both fronts and check the content of the replies
