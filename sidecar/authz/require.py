@@ -1,6 +1,6 @@
 """``require``: every part must hold. Compiled to closures once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple, TypeAlias
 
 from sidecar.model.principal import Principal
@@ -37,6 +37,11 @@ class Requirement:
             if not holds(principal):
                 return _unmet(keyword, values, principal)
         return None
+
+    def parts(self, principal: Principal) -> Iterator[tuple[str, tuple[str, ...], bool]]:
+        """Give each part and whether it holds, for an explanation."""
+        for keyword, values, holds in self._parts:
+            yield keyword, values, holds(principal)
 
 
 def _compile(keyword: str, values: tuple[str, ...]) -> Test:

@@ -20,6 +20,7 @@ from .identity import UnsafeIdentity
 from .removals import NOTHING_TAKEN_OFF, combine
 from .routes import Leaf
 from .snapshot import Route, Snapshot
+from .trace import Trace
 
 Steps: TypeAlias = Generator[Ask, object, Decision]
 
@@ -36,34 +37,37 @@ class Engine:
         self.authenticator = Authenticator(meter.caches)
         self._nobody: Known | None = None
 
-    def check(self, request: CheckInput, snapshot: Snapshot, now: Instant) -> Decision | Steps:
-        """Decide one request: at once when memory answers, else in steps that yield an Ask and go on with the answer."""
-        route = snapshot.routes.usual(request.method, request.host, request.path)
+    def check(self, request: CheckInput, snapshot: Snapshot, now: Instant, trace: Trace | None = None) -> Decision | Steps:
+        """Decide one request: at once when memory answers, else in steps that yield an Ask and go on with the answer.
+
+        A ``trace`` is told what each phase finds. It changes nothing but the pace: nothing is skipped.
+        """
+        route = snapshot.routes.usual(request.method, request.host, request.path) if trace is None else None
         if route is None:
-            found = _locate(request, snapshot)
+            found = _locate(request, snapshot, trace)
             if isinstance(found, Deny):
                 return found
             route, preflight = found
             if preflight:
                 return _preflight_allowed(request, route, self._anonymous(snapshot).principal, snapshot)
         presented = route.extraction.read(request.headers, request.path)
+        if trace is not None:
+            trace.credential(presented, route, snapshot)
         if presented is None:
-            return _settle(self._anonymous(snapshot), request, route, None, snapshot) if route.anonymous else _missing(route)
+            return _settle(self._anonymous(snapshot), request, route, None, snapshot, trace) if route.anonymous else _missing(route)
         if isinstance(presented, Rejected):
             return _refuse(presented, route, None, snapshot)
         if presented.group.kind == "api_key":
-            return _settle(self.authenticator.api_key(presented, route, request, snapshot, now), request, route, presented, snapshot)
+            owner = self.authenticator.api_key(presented, route, request, snapshot, now)
+            return _settle(owner, request, route, presented, snapshot, trace)
         known = self.authenticator.remembered(presented, snapshot, now)
         if isinstance(known, bytes):
-            return self._verify(known, request, route, presented, snapshot, now)
-        verdict = known.verdicts.get(route)
+            verified = self.authenticator.token(presented, known, snapshot, now)
+            return _when_verified(verified, request, route, presented, snapshot, trace)
+        verdict = known.verdicts.get(route) if trace is None else None
         if verdict is not None and presented.group.stays and snapshot.look_alikes.harmless.issuperset(request.headers.names()):
             return verdict  # and nothing has to be taken off this request
-        return _settle(known, request, route, presented, snapshot)
-
-    def _verify(self, digest: bytes, request: CheckInput, route: Route, presented: Presented, snapshot: Snapshot, now: Instant) -> Steps:
-        known = yield from self.authenticator.token(presented, digest, snapshot, now)
-        return _settle(known, request, route, presented, snapshot)
+        return _settle(known, request, route, presented, snapshot, trace)
 
     def _anonymous(self, snapshot: Snapshot) -> Known:
         if self._nobody is None or self._nobody.rbac is not snapshot.rbac:
@@ -71,12 +75,32 @@ class Engine:
         return self._nobody
 
 
+def _when_verified(
+    verified: Generator[Ask, object, Known | Rejected | Undetermined],
+    request: CheckInput,
+    route: Route,
+    presented: Presented,
+    snapshot: Snapshot,
+    trace: Trace | None,
+) -> Steps:
+    return _settle((yield from verified), request, route, presented, snapshot, trace)
+
+
 def _settle(
-    known: Known | Rejected | Undetermined, request: CheckInput, route: Route, presented: Presented | None, snapshot: Snapshot
+    known: Known | Rejected | Undetermined,
+    request: CheckInput,
+    route: Route,
+    presented: Presented | None,
+    snapshot: Snapshot,
+    trace: Trace | None,
 ) -> Decision:
     """Refuse who was not authenticated; authorise who was, and take off what this request needs."""
+    if trace is not None:
+        trace.authenticated(known)
     if not isinstance(known, Known):
         return _refuse(known, route, presented, snapshot)
+    if trace is not None:
+        trace.required(route, known.principal)
     verdict = known.verdicts.get(route) or _authorise(route, known, snapshot)
     return verdict if isinstance(verdict, Deny) else _take_off(verdict, request, presented, snapshot)
 
@@ -112,15 +136,21 @@ def _preflight_allowed(request: CheckInput, route: Route, nobody: Principal, sna
     return allow if isinstance(allow, Deny) else _take_off(allow, request, None, snapshot)
 
 
-def _locate(request: CheckInput, snapshot: Snapshot) -> tuple[Route, bool] | Deny:
+def _locate(request: CheckInput, snapshot: Snapshot, trace: Trace | None) -> tuple[Route, bool] | Deny:
     """Host, path, method → the route, and whether this is a preflight that it answers."""
     host = canonical_host(request.host)
+    if trace is not None:
+        trace.host(request.host, host)
     if host is None:
         return Deny(Reason.AMBIGUOUS_HOST, detail="neither a DNS name nor an address")
     path = canonical_path(request.path, folding=snapshot.routes.folding)
+    if trace is not None:
+        trace.path(request.path, path)
     if isinstance(path, Refused):
         return Deny(Reason.AMBIGUOUS_PATH, detail=path.detail)
     leaf = snapshot.routes.find(host, path)
+    if trace is not None:
+        trace.place(leaf, request)
     if leaf is None:
         return _no_route(path)
     route = leaf.choose(request.method, request.context)
@@ -131,6 +161,8 @@ def _locate(request: CheckInput, snapshot: Snapshot) -> tuple[Route, bool] | Den
         return Deny(Reason.METHOD_NOT_ALLOWED, "routes", allowed_methods=allowed) if allowed else _no_route(path)
     if path.features and not path.features <= chosen.features:
         return Deny(Reason.AMBIGUOUS_PATH, f"routes.{chosen.name}.allow", route=chosen.name, detail=f"path has {', '.join(path.features)}")
+    if trace is not None:
+        trace.route(chosen, preflight=preflight is not None)
     return chosen, preflight is not None
 
 
