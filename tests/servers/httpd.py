@@ -2,8 +2,9 @@
 
 import asyncio
 import contextlib
+import ssl
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self, TypeAlias
@@ -32,11 +33,15 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """One answer. ``headers`` beside content-length, which is added."""
+    """One answer. ``headers`` beside content-length, which is added.
+
+    ``parts``: the body as it becomes ready, instead of ``body``; the connection is closed after it, and no content-length is added.
+    """
 
     status: int = 200
     body: bytes = b""
     headers: tuple[tuple[str, str], ...] = field(default=())
+    parts: AsyncIterator[bytes] | None = None
 
 
 Handler: TypeAlias = Callable[[Request], Awaitable[Response]]
@@ -45,21 +50,22 @@ Handler: TypeAlias = Callable[[Request], Awaitable[Response]]
 class HttpServer:
     """Serves ``handler`` on a loopback port until ``stop``. Connections are kept alive."""
 
-    def __init__(self, handler: Handler, port: int = 0) -> None:
+    def __init__(self, handler: Handler, port: int = 0, tls: ssl.SSLContext | None = None) -> None:
         """Start listening; ``port`` 0 takes a free one."""
         self._handler = handler
+        self._scheme = "http" if tls is None else "https"
         self._loop = asyncio.new_event_loop()
         self._tasks: set[asyncio.Task[None]] = set()
         self._thread = threading.Thread(target=self._loop.run_forever, name="httpd", daemon=True)
         self._thread.start()
-        self._server = self._on_loop(asyncio.start_server(self._connection, "127.0.0.1", port, limit=MAX_HEAD))
+        self._server = self._on_loop(asyncio.start_server(self._connection, "127.0.0.1", port, limit=MAX_HEAD, ssl=tls))
         self.port: int = self._server.sockets[0].getsockname()[1]
         self._open = True
 
     @property
     def url(self) -> str:
-        """``http://127.0.0.1:PORT``."""
-        return f"http://127.0.0.1:{self.port}"
+        """``http://127.0.0.1:PORT``, or https."""
+        return f"{self._scheme}://127.0.0.1:{self.port}"
 
     def stop(self) -> None:
         """Close every connection and end the thread. Does nothing the second time."""
@@ -105,13 +111,15 @@ class HttpServer:
         elif "chunked" in request.all("transfer-encoding"):
             request = Request(method, target, headers, await _chunks(reader))
         answer = await self._handler(request)
-        lines = [
-            f"HTTP/1.1 {answer.status} -",
-            f"content-length: {len(answer.body)}",
-            *(f"{name}: {value}" for name, value in answer.headers),
-        ]
+        length_line = [f"content-length: {len(answer.body)}"] if answer.parts is None else ["connection: close"]
+        lines = [f"HTTP/1.1 {answer.status} -", *length_line, *(f"{name}: {value}" for name, value in answer.headers)]
         writer.write("\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + (b"" if method == "HEAD" else answer.body))
         await writer.drain()
+        if answer.parts is not None:
+            async for part in answer.parts:
+                writer.write(part)
+                await writer.drain()
+            return False
         return "close" not in request.all("connection")
 
     def __enter__(self) -> Self:

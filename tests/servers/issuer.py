@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+import ssl
 import time
 import uuid
 from collections.abc import Mapping
@@ -68,7 +69,7 @@ def tampered(token: str, **claims: Any) -> str:
 class IssuerSimulator(HttpServer):
     """Signs with ``signing``; publishes ``published``. What it serves can be slowed, broken or replaced at any time."""
 
-    def __init__(self, alg: str = "RS256", port: int = 0) -> None:
+    def __init__(self, alg: str = "RS256", port: int = 0, tls: ssl.SSLContext | None = None) -> None:
         """Start with one published key, ``key-1``."""
         self.signing = SigningKey.new("key-1", alg)
         self.published: list[SigningKey] = [self.signing]
@@ -79,7 +80,7 @@ class IssuerSimulator(HttpServer):
         self.document: bytes | None = None
         """Served instead of the key set when set."""
         self.cache_control = ""
-        super().__init__(self._serve, port)
+        super().__init__(self._serve, port, tls)
 
     @property
     def jwks_url(self) -> str:
