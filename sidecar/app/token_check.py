@@ -5,19 +5,15 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from sidecar.adapters.clock import SystemClock
-from sidecar.adapters.files import read_bounded
-from sidecar.adapters.secrets import FileAndEnvSecrets
-from sidecar.authn.issuer import Issuer, compile_issuer, is_fetched
+from sidecar.authn.issuer import Issuer, compile_issuer
 from sidecar.authn.jose import UnverifiedToken, parse_token
-from sidecar.authn.jwks import KeyRefresher
 from sidecar.authn.jwt import VerifiedToken, verify_token
-from sidecar.authn.keytable import ALWAYS, KeyTable
 from sidecar.model.ask import RefreshResult, Verify
 from sidecar.model.outcome import Rejected, Undetermined
 from sidecar.model.principal import Identity
-from sidecar.model.settings import IssuerSettings, Settings
+from sidecar.model.settings import Settings
 
-from .issuer_sources import load_keys
+from .offline import filled_table
 from .spans import in_words
 from .validation import validate_sync
 
@@ -53,7 +49,7 @@ async def _verify(settings: Settings, raw: str) -> Verdict:
         return Verdict(REJECTED, {"reason": "invalid_token", "failed": "iss is not the issuer of this configuration", "known": known})
     if len(raw) > chosen.max_token_size:
         return Verdict(REJECTED, {"issuer": chosen.name, "reason": "invalid_token", "failed": f"longer than {chosen.max_token_size} bytes"})
-    table = await _filled_table(chosen)
+    table = await filled_table(chosen)
     outcome = _drive(token, compile_issuer(chosen, table))
     if isinstance(outcome, VerifiedToken):
         return Verdict(VERIFIED, _who(outcome.identity))
@@ -61,18 +57,6 @@ async def _verify(settings: Settings, raw: str) -> Verdict:
         return _rejected(outcome, issuer=chosen.name)
     facts = {"issuer": chosen.name, "reason": str(outcome.reason), "failed": outcome.detail}
     return Verdict(UNDETERMINED, facts | ({"keys": table.last_error} if table.last_error else {}))
-
-
-async def _filled_table(settings: IssuerSettings) -> KeyTable:
-    table = KeyTable()
-    if is_fetched(settings.keys):
-        from sidecar.adapters.fetch import HttpxFetcher  # noqa: PLC0415 - only where keys are fetched
-
-        clock = SystemClock()
-        await KeyRefresher(settings, table, HttpxFetcher(clock), clock).first_try()
-    else:
-        table.replace(load_keys(settings, FileAndEnvSecrets(), read_bounded), ALWAYS)
-    return table
 
 
 def _drive(token: UnverifiedToken, issuer: Issuer) -> VerifiedToken | Rejected | Undetermined:

@@ -75,6 +75,17 @@ class Engine:
         return self._nobody
 
 
+def retrace(decision: Decision, request: CheckInput, snapshot: Snapshot) -> Trace:
+    """Trace a decision that was made under ``snapshot``, without the credential, which nobody keeps."""
+    trace = Trace()
+    found = _locate(request, snapshot, trace)
+    if not isinstance(found, Deny) and decision.principal is not None:
+        trace.remembered(decision.principal)
+        trace.required(found[0], decision.principal)
+    trace.decided(decision)
+    return trace
+
+
 def _when_verified(
     verified: Generator[Ask, object, Known | Rejected | Undetermined],
     request: CheckInput,

@@ -99,10 +99,14 @@ class Trace:
     def authenticated(self, outcome: Known | Rejected | Undetermined) -> None:
         """Who it is, or which check failed."""
         if isinstance(outcome, Known):
-            self._note("authentication", "ok", describe_principal(outcome.principal), **_grants(outcome.principal))
+            self.remembered(outcome.principal)
         else:
             said: Said = "unknown" if isinstance(outcome, Undetermined) else "refused"
             self._note("authentication", said, outcome.detail or str(outcome.reason), reason=str(outcome.reason))
+
+    def remembered(self, principal: Principal) -> None:
+        """Who it is, and what that comes with."""
+        self._note("authentication", "ok", describe_principal(principal), **_grants(principal))
 
     def required(self, route: Route, principal: Principal) -> None:
         """Each part of what the route demands."""

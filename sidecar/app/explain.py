@@ -1,0 +1,144 @@
+"""Why a check is decided as it is: the engine's own trace of a request that is asked about, or of one decided before."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from types import GeneratorType
+from typing import NamedTuple
+
+from sidecar.adapters.clock import SystemClock
+from sidecar.engine.check import Engine, retrace
+from sidecar.engine.denials import answer
+from sidecar.engine.nearest import nearest
+from sidecar.engine.snapshot import Snapshot
+from sidecar.engine.trace import Step, Trace
+from sidecar.model.ask import RefreshResult, Verify
+from sidecar.model.decision import Allow, Decision, Deny
+from sidecar.model.errors import MalformedRequest
+from sidecar.model.instant import Instant
+from sidecar.model.meter import Meter
+from sidecar.model.reason import Reason
+from sidecar.model.request import CheckInput, Facts
+from sidecar.wire.decode import decode, parse
+from sidecar.wire.saved import compose, read_saved
+
+from .offline import offline_snapshot
+from .validation import validate_sync
+
+SOME_ID = "0" * 16
+"""Stands in answers that are only shown."""
+
+
+class Asked(NamedTuple):
+    """A request in the parts that a command line gives."""
+
+    method: str
+    host: str
+    path: str
+    headers: Sequence[tuple[str, str]]
+    source_ip: str
+    context: Mapping[str, str]
+
+
+class Explanation(NamedTuple):
+    """``answer``: what Envoy is told, ready to print. ``keys``: issuers whose keys could not be had, and why."""
+
+    decision: str
+    reason: str
+    status: int
+    route: str
+    rule: str
+    detail: str
+    steps: Sequence[Step]
+    nearest: Sequence[str]
+    answer: Sequence[str]
+    keys: Mapping[str, str]
+
+
+def explain(config: str, asked: Asked | bytes, wall: float | None = None) -> Explanation:
+    """Decide one request under a configuration, tracing it; ``asked`` is a saved CheckRequest or the parts of one.
+
+    ``wall``: seconds since the epoch at which it is decided, else now. Raises ConfigError, SourceError, MalformedRequest.
+    """
+    payload = read_saved(asked) if isinstance(asked, bytes) else compose(*asked)
+    snapshot = asyncio.run(offline_snapshot(validate_sync(config)))
+    now = SystemClock().now()
+    return explain_with(snapshot, payload, Instant(wall, now.mono) if wall is not None else now)
+
+
+def explain_with(snapshot: Snapshot, payload: bytes, now: Instant) -> Explanation:
+    """Decide and trace a serialised CheckRequest. What cannot be read as a check is a decision, too."""
+    trace = Trace()
+    try:
+        request = decode(parse(payload), len(payload))
+    except MalformedRequest as fault:
+        decision: Decision = Deny(Reason.MALFORMED_REQUEST, detail=str(fault))
+        trace.decided(decision)
+        return _explanation(decision, trace, None, snapshot)
+    decision = _drive(Engine(Meter()), request, snapshot, now, trace)
+    trace.decided(decision)
+    return _explanation(decision, trace, request, snapshot)
+
+
+def _drive(engine: Engine, request: CheckInput, snapshot: Snapshot, now: Instant, trace: Trace) -> Decision:
+    """Run to the end. The keys were fetched a moment ago: a refresh could not bring more."""
+    outcome = engine.check(request, snapshot, now, trace)
+    if not isinstance(outcome, GeneratorType):
+        assert isinstance(outcome, Allow | Deny)
+        return outcome
+    said: object = None
+    try:
+        while True:
+            ask = outcome.send(said)
+            said = ask.run() if isinstance(ask, Verify) else RefreshResult.FRESH
+    except StopIteration as done:
+        decision: Decision = done.value
+        return decision
+
+
+def _explanation(decision: Decision, trace: Trace, request: CheckInput | None, snapshot: Snapshot) -> Explanation:
+    denied = isinstance(decision, Deny)
+    return Explanation(
+        decision="deny" if denied else "allow",
+        reason=str(decision.reason),
+        status=decision.status if isinstance(decision, Deny) else 0,
+        route=decision.route,
+        rule=decision.rule,
+        detail=decision.detail if isinstance(decision, Deny) else "",
+        steps=tuple(trace.steps),
+        nearest=nearest(decision, request, snapshot) if isinstance(decision, Deny) and request is not None else (),
+        answer=tuple(_answer(decision, request)),
+        keys={name: issuer.table.last_error for name, issuer in snapshot.issuers.items() if issuer.table.last_error},
+    )
+
+
+def _answer(decision: Decision, request: CheckInput | None) -> list[str]:
+    if isinstance(decision, Deny):
+        told = answer(decision, request, SOME_ID)
+        return [f"status {told.status}", *(f"{name}: {value}" for name, value in told.headers)]
+    upstream, set_headers, removed, query_removed = decision.mutations
+    lines = [f"set {name}: {value}" for name, value in (*upstream.set_headers, *set_headers) if name != "cookie"]
+    lines += ["set cookie: what is left without the credential" for name, _ in set_headers if name == "cookie"]
+    lines += [f"remove {name}" for name in (*upstream.removed, *removed)]
+    return lines + [f"remove query parameter {name}" for name in query_removed]
+
+
+class _NoHeaders:
+    """Of a request that is over; nobody kept them."""
+
+    def names(self) -> tuple[str, ...]:
+        return ()
+
+    def get(self, name: str) -> str | None:  # noqa: ARG002 - the protocol's
+        return None
+
+    def all(self, name: str) -> tuple[str, ...]:  # noqa: ARG002 - the protocol's
+        return ()
+
+
+def explain_past(decision: Decision, facts: Facts, snapshot: Snapshot) -> Mapping[str, object]:
+    """Explain a decision made under ``snapshot`` from what is kept of it."""
+    method, host, path, source_ip, request_id, _ = facts
+    request = CheckInput(method, host, path, _NoHeaders(), request_id, source_ip, {}, None)  # type: ignore[arg-type]  # no details are kept
+    trace = retrace(decision, request, snapshot)
+    near = nearest(decision, request, snapshot) if isinstance(decision, Deny) else ()
+    return {"steps": [step._asdict() for step in trace.steps], "nearest": list(near)}
