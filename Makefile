@@ -105,6 +105,7 @@ lock: setup ## Renew the lock files after a change of pyproject.toml (UPGRADE=1 
 	$(BIN)/uv pip compile $(LOCK_FLAGS) -o requirements/runtime.txt pyproject.toml
 	$(BIN)/uv pip compile $(LOCK_FLAGS) --extra test --extra dev -c requirements/runtime.txt -o requirements/dev.txt pyproject.toml
 	$(BIN)/uv pip compile $(LOCK_FLAGS) -c requirements/dev.txt -o requirements/build.txt requirements/build.in
+	$(BIN)/uv pip compile $(LOCK_FLAGS) -o requirements/upstreams.txt requirements/upstreams.in
 
 LOCK_FLAGS = --quiet --universal --generate-hashes --python-version 3.11 --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
 
