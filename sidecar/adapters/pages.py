@@ -9,6 +9,7 @@ import ipaddress
 import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
 
 import msgspec
 from starlette.requests import Request
@@ -57,16 +58,36 @@ def telemetry_app(
     return _application({"/livez": livez, "/readyz": readyz, "/metrics": scrape}, "telemetry", faults)
 
 
-def admin_app(status: Callable[[], Mapping[str, object]], listen: str, faults: Counter[str]) -> ASGIApp:
-    """Answer ``/status`` with JSON, to requests whose ``Host`` is one of ours; ``listen`` as configured (``host:port``)."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdminPages:
+    """What the admin listener shows: ``decisions`` by a query's filters; ``explain`` one by its id (None: not kept)."""
+
+    status: Callable[[], Mapping[str, object]]
+    decisions: Callable[[Mapping[str, str]], Mapping[str, object]]
+    explain: Callable[[str], Mapping[str, object] | None]
+
+
+def admin_app(pages: AdminPages, listen: str, faults: Counter[str]) -> ASGIApp:
+    """Answer with JSON, to requests whose ``Host`` is one of ours; ``listen`` as configured (``host:port``)."""
 
     async def show_status(_request: Request) -> Response:
-        return _json(status())
+        return _json(pages.status())
+
+    async def show_decisions(request: Request) -> Response:
+        return _json(pages.decisions(request.query_params))
+
+    async def show_explanation(request: Request) -> Response:
+        decision_id = request.query_params.get("id", "")
+        found = pages.explain(decision_id) if decision_id else None
+        if found is None:
+            return _json({"error": "give ?id=DECISION_ID, of one of the latest decisions: /decisions lists them"}, 404)
+        return _json(found)
 
     async def index(_request: Request) -> Response:
-        return _json({"pages": ["/status"]})
+        return _json({"pages": ["/status", "/decisions", "/explain"]})
 
-    return own_host_only(_application({"/": index, "/status": show_status}, "admin", faults), listen)
+    handlers = {"/": index, "/status": show_status, "/decisions": show_decisions, "/explain": show_explanation}
+    return own_host_only(_application(handlers, "admin", faults), listen)
 
 
 def own_host_only(app: ASGIApp, listen: str) -> ASGIApp:
@@ -139,8 +160,8 @@ def _said(good: bool, word: str) -> Response:
     return PlainTextResponse(f"{word}\n", 200 if good else 503)
 
 
-def _json(value: object) -> Response:
-    return Response(msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n", media_type="application/json")
+def _json(value: object, status: int = 200) -> Response:
+    return Response(msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n", status, media_type="application/json")
 
 
 def _decoded(headers: Iterable[tuple[bytes, bytes]]) -> Iterable[tuple[str, str]]:

@@ -7,6 +7,7 @@ in the writing thread (``output.Pump``); a principal's ``memo`` gets the same va
 
 import logging
 import re
+from collections import deque
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
@@ -62,17 +63,21 @@ class Record(msgspec.Struct, gc=False, omit_defaults=True):
 
 
 Taken: TypeAlias = tuple[Decision, Facts, str, float, float, str]
-"""What ``emit`` takes."""
+"""What ``emit`` takes: decision, facts, decision id, wall time, duration, revision."""
+RECENT = 1000
+"""Decisions that are kept for ``/decisions`` and ``/explain``."""
 
 
 class RecordWriter:
     """Implements ``ports.DecisionSink`` on a descriptor (standard output)."""
 
-    __slots__ = ("_pump", "_queue", "_refused", "_room", "_room_for_allows")
+    __slots__ = ("_pump", "_queue", "_refused", "_room", "_room_for_allows", "recent")
 
     def __init__(self, fd: int, *, capacity: int = CAPACITY, linger: float = LINGER) -> None:
         """Start the writing thread. ``capacity`` in records, ``linger`` in seconds that a record waits for others."""
-        self._pump: Pump[Taken] = Pump(Output(fd, on_change=_report), encode_records, "records", linger=linger)
+        self.recent: deque[Taken] = deque(maxlen=RECENT)
+        """The latest decisions, oldest first; at most ``linger`` behind. Read it from a copy: other threads append."""
+        self._pump: Pump[Taken] = Pump(Output(fd, on_change=_report), self._encode, "records", linger=linger)
         self._queue = self._pump.queue
         self._room = capacity
         self._room_for_allows = capacity - capacity // 4
@@ -105,6 +110,10 @@ class RecordWriter:
         elif self._pump.idle:
             self._pump.wake()
         return True
+
+    def _encode(self, taken: list[Taken]) -> bytes:
+        self.recent.extend(taken)
+        return encode_records(taken)
 
     def close(self, timeout: float) -> bool:
         """Write what waits, for at most ``timeout`` seconds; return whether all of it was. Later decisions are refused."""

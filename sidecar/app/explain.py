@@ -1,4 +1,4 @@
-"""Why a check is decided as it is: the engine's own trace of a request that is asked about, or of one decided before."""
+"""Why a check is decided as it is: the engine's own trace of a request that is asked about (``sidecar explain``)."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -6,7 +6,7 @@ from types import GeneratorType
 from typing import NamedTuple
 
 from sidecar.adapters.clock import SystemClock
-from sidecar.engine.check import Engine, retrace
+from sidecar.engine.check import Engine
 from sidecar.engine.denials import answer
 from sidecar.engine.nearest import nearest
 from sidecar.engine.snapshot import Snapshot
@@ -17,7 +17,7 @@ from sidecar.model.errors import MalformedRequest
 from sidecar.model.instant import Instant
 from sidecar.model.meter import Meter
 from sidecar.model.reason import Reason
-from sidecar.model.request import CheckInput, Facts
+from sidecar.model.request import CheckInput
 from sidecar.wire.decode import decode, parse
 from sidecar.wire.saved import compose, read_saved
 
@@ -120,25 +120,3 @@ def _answer(decision: Decision, request: CheckInput | None) -> list[str]:
     lines += ["set cookie: what is left without the credential" for name, _ in set_headers if name == "cookie"]
     lines += [f"remove {name}" for name in (*upstream.removed, *removed)]
     return lines + [f"remove query parameter {name}" for name in query_removed]
-
-
-class _NoHeaders:
-    """Of a request that is over; nobody kept them."""
-
-    def names(self) -> tuple[str, ...]:
-        return ()
-
-    def get(self, name: str) -> str | None:  # noqa: ARG002 - the protocol's
-        return None
-
-    def all(self, name: str) -> tuple[str, ...]:  # noqa: ARG002 - the protocol's
-        return ()
-
-
-def explain_past(decision: Decision, facts: Facts, snapshot: Snapshot) -> Mapping[str, object]:
-    """Explain a decision made under ``snapshot`` from what is kept of it."""
-    method, host, path, source_ip, request_id, _ = facts
-    request = CheckInput(method, host, path, _NoHeaders(), request_id, source_ip, {}, None)  # type: ignore[arg-type]  # no details are kept
-    trace = retrace(decision, request, snapshot)
-    near = nearest(decision, request, snapshot) if isinstance(decision, Deny) else ()
-    return {"steps": [step._asdict() for step in trace.steps], "nearest": list(near)}

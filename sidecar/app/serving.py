@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from sidecar.adapters.http import HttpListener
 from sidecar.adapters.metrics import IssuerGauges, MetricsSource, metrics_text
-from sidecar.adapters.pages import admin_app, telemetry_app
+from sidecar.adapters.pages import AdminPages, admin_app, telemetry_app
 from sidecar.adapters.records import RecordWriter
 from sidecar.engine.ids import DecisionIds
 from sidecar.model.errors import SourceError
@@ -21,6 +21,7 @@ from sidecar.wire.service import CheckService
 
 from .process import Core, Process
 from .readiness import Readiness
+from .recent import explained_decision, recent_decisions
 from .reload import Reloader
 from .status import status_document
 from .supervise import LoopLag
@@ -65,9 +66,12 @@ async def open_listeners(core: Core, reloader: "Reloader[Validated]", logs: "Log
         settings.telemetry.listen,
         "telemetry",
     )
-    admin_listener = HttpListener(
-        admin_app(partial(status_document, process), settings.admin.listen, faults), settings.admin.listen, "admin"
+    pages = AdminPages(
+        status=partial(status_document, process),
+        decisions=partial(recent_decisions, process),
+        explain=partial(explained_decision, process),
     )
+    admin_listener = HttpListener(admin_app(pages, settings.admin.listen, faults), settings.admin.listen, "admin")
     for listener in (telemetry_listener, admin_listener):
         await listener.start()
     process.listeners = (telemetry_listener, admin_listener)

@@ -3,6 +3,8 @@
 ``Engine.check`` takes a Trace and tells it what each phase found; nothing is decided here. No credential and no part of one gets in.
 """
 
+from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Literal, NamedTuple, TypeAlias
 
 from sidecar.authn.extract import Presented
@@ -10,7 +12,7 @@ from sidecar.authn.jose import jwt_shaped, parse_token
 from sidecar.authn.memory import Known
 from sidecar.model.decision import Allow, Decision
 from sidecar.model.outcome import Rejected, Undetermined
-from sidecar.model.principal import Principal
+from sidecar.model.principal import JsonValue, Principal
 from sidecar.model.request import CheckInput
 from sidecar.model.settings import CredentialPlace
 
@@ -93,7 +95,8 @@ class Trace:
         token = parse_token(value, snapshot.longest_token)
         if isinstance(token, Rejected):
             return  # the reason follows as the outcome of authentication
-        claims = {name: str(token.claims[name]) for name in ("iss", "aud", *TIMES) if name in token.claims}
+        claims: dict[str, str] = {name: str(token.claims[name]) for name in ("iss", "aud") if name in token.claims}
+        claims |= {name: _time(token.claims[name]) for name in TIMES if name in token.claims}
         self._note("token", "ok", "says of itself, unverified", alg=token.alg, kid=token.kid or "", typ=token.typ or "", **claims)
 
     def authenticated(self, outcome: Known | Rejected | Undetermined) -> None:
@@ -124,6 +127,14 @@ class Trace:
         else:
             said = f"deny with {decision.status}"
             self._note("decision", "refused", said, reason=str(decision.reason), rule=decision.rule, detail=decision.detail)
+
+
+def _time(value: JsonValue) -> str:
+    """Show a NumericDate in both forms, whatever was put there."""
+    if type(value) in {int, float}:
+        with suppress(ValueError, OverflowError, OSError):
+            return f"{value} ({datetime.fromtimestamp(value, UTC).isoformat(timespec='seconds')})"  # type: ignore[arg-type]  # a number
+    return str(value)
 
 
 def describe_place(place: CredentialPlace) -> str:
