@@ -1,0 +1,134 @@
+"""A TCP proxy between two loopback parties that delays, drips, cuts, corrupts or refuses, as told at any moment."""
+
+import asyncio
+import contextlib
+import threading
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+PIECE = 65536
+
+
+@dataclass(frozen=True, slots=True)
+class Bad:
+    """What is wrong with the way from the target back to the client. Applies to connections that exist, too, except ``refuse``."""
+
+    delay: float = 0.0
+    """Seconds before each piece."""
+    drip: float = 0.0
+    """Seconds between single bytes; 0: whole pieces."""
+    cut_after: int | None = None
+    """Bytes of one connection after which it is cut."""
+    corrupt_every: int = 0
+    """Each n-th byte of a connection has a bit flipped; 0: none."""
+    refuse: bool = False
+    """A new connection is closed before a byte went through."""
+    swallow: bool = False
+    """Nothing comes back, and nobody says so."""
+
+
+WELL = Bad()
+
+
+class TcpProxy:
+    """Listens on ``port`` and passes everything on to ``target``, a loopback port; both can be changed by assigning ``bad`` and ``target``."""
+
+    def __init__(self, target: int, port: int = 0) -> None:
+        """Start; ``port`` 0 takes a free one."""
+        self.target = target
+        self.bad = WELL
+        self.connections = 0
+        """Connections taken so far."""
+        self._loop = asyncio.new_event_loop()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="proxy", daemon=True)
+        self._thread.start()
+        self._server = self._on_loop(asyncio.start_server(self._connection, "127.0.0.1", port))
+        self.port: int = self._server.sockets[0].getsockname()[1]
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Close every connection and end the thread."""
+        self._on_loop(self._shut())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(5)
+        self._loop.close()
+
+    def _on_loop(self, work):
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
+
+    async def _shut(self) -> None:
+        self._server.close()
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        self.connections += 1
+        other: asyncio.StreamWriter | None = None
+        try:
+            if not self.bad.refuse:
+                there, other = await asyncio.open_connection("127.0.0.1", self.target)
+                await self._both(reader, writer, there, other)
+        except (ConnectionError, asyncio.CancelledError):
+            pass
+        finally:
+            self._tasks.discard(task)
+            for one in (writer, other):
+                if one is not None:
+                    one.transport.abort()
+
+    async def _both(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, there: asyncio.StreamReader, other: asyncio.StreamWriter
+    ) -> None:
+        ways = {asyncio.ensure_future(_forward(reader, other)), asyncio.ensure_future(self._back(there, writer))}
+        try:
+            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for way in ways:
+                way.cancel()
+            for result in await asyncio.gather(*ways, return_exceptions=True):
+                if isinstance(result, Exception) and not isinstance(result, ConnectionError):
+                    raise result
+
+    async def _back(self, there: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        sent = 0
+        while piece := await there.read(PIECE):
+            bad = self.bad
+            await asyncio.sleep(bad.delay)
+            if bad.swallow:
+                continue
+            if bad.corrupt_every:
+                piece = bytes(byte ^ 1 if (sent + at + 1) % bad.corrupt_every == 0 else byte for at, byte in enumerate(piece))
+            if bad.cut_after is not None:
+                piece = piece[: max(0, bad.cut_after - sent)]
+            await _write(writer, piece, bad.drip)
+            sent += len(piece)
+            if bad.cut_after is not None and sent >= bad.cut_after:
+                return
+        with contextlib.suppress(OSError):
+            writer.write_eof()
+
+
+async def _write(writer: asyncio.StreamWriter, piece: bytes, drip: float) -> None:
+    for part in [piece[at : at + 1] for at in range(len(piece))] if drip else [piece]:
+        writer.write(part)
+        await writer.drain()
+        if drip:
+            await asyncio.sleep(drip)
+
+
+async def _forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while piece := await reader.read(PIECE):
+        writer.write(piece)
+        await writer.drain()
+    with contextlib.suppress(OSError):
+        writer.write_eof()
+    await asyncio.sleep(3600)  # half closed: the answer may still come
