@@ -16,6 +16,7 @@ from .trace import describe_place, shown
 
 MAX_NAMED = 3
 """Routes, roles or differences that are named before the rest is only counted."""
+SLIP = " (a slip?)"
 _PERMISSIONS = frozenset({"permission", "all_permissions", "any_permission"})
 
 
@@ -43,12 +44,11 @@ def _near_routes(deny: Deny, request: CheckInput, snapshot: Snapshot) -> list[st
     host, path = canonical_host(request.host), canonical_path(request.path, folding=snapshot.routes.folding)
     if isinstance(path, Refused) or host is None:
         return []
-    found = sorted(
-        ((len(missing), route.name, pattern, missing) for route, pattern, missing in _differences(host, path.segments, snapshot)),
-        key=lambda one: one[:2],
-    )
-    best = found[0][0] if found else 0
-    near = [one for one in found if one[0] == best]
+    found = [
+        ((len(missing), not missing[0].endswith(SLIP)), route.name, pattern, missing)
+        for route, pattern, missing in _differences(host, path.segments, snapshot)
+    ]
+    near = [one for one in sorted(found) if one[0] == min(found)[0]]
     return [f"routes.{name} ({pattern}): {', '.join(missing)}" for _, name, pattern, missing in near[:MAX_NAMED]]
 
 
@@ -71,7 +71,7 @@ def _path_differences(segments: tuple[str, ...], pattern: list[str]) -> Iterator
         yield f"the path has {len(segments)} parts, the route {len(pattern)}{' or more' if rest else ''}"
     for position, (have, want) in enumerate(zip(segments, pattern, strict=False), 1):
         if have != want and not want.startswith("{"):
-            near = " (a slip?)" if get_close_matches(have, [want], cutoff=0.7) else ""
+            near = SLIP if get_close_matches(have, [want], cutoff=0.7) else ""
             yield f"part {position} is {shown(have)}, not {want}{near}"
 
 

@@ -14,7 +14,7 @@ import uvloop
 
 from sidecar.adapters import http as module
 from sidecar.adapters.http import HttpListener
-from sidecar.adapters.pages import admin_app, telemetry_app
+from sidecar.adapters.pages import AdminPages, admin_app, telemetry_app
 from sidecar.model.errors import SidecarError
 
 
@@ -74,7 +74,8 @@ def test_admin_by_loopback_only() -> None:
         assert (await ask(listener.port, get("/status", "evil.example"))).startswith(b"HTTP/1.1 421 ")
         assert (await ask(listener.port, b"GET /status HTTP/1.0\r\n\r\n")).startswith(b"HTTP/1.1 421 ")
 
-    run(body, admin_app(lambda: {"revision": "abc"}, "127.0.0.1:9192", Counter()))
+    pages = AdminPages(status=lambda: {"revision": "abc"}, decisions=lambda _: {}, explain=lambda _: None)
+    run(body, admin_app(pages, "127.0.0.1:9192", Counter()))
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.types import ASGIApp
 
-from sidecar.adapters.pages import admin_app, telemetry_app
+from sidecar.adapters.pages import AdminPages, admin_app, telemetry_app
 
 CANARY = "s3cr3t-canary"
 
@@ -31,9 +31,9 @@ def call(
     scope = {
         "type": "http",
         "method": method,
-        "path": path,
+        "path": path.partition("?")[0],
         "raw_path": path.encode(),
-        "query_string": b"",
+        "query_string": path.partition("?")[2].encode(),
         "headers": headers,
         "root_path": "",
     }
@@ -61,7 +61,15 @@ def telemetry(
 
 
 def admin(listen: str = "127.0.0.1:9192", status: Callable[[], dict[str, object]] = lambda: {"revision": "abc"}) -> ASGIApp:
-    return admin_app(status, listen, Counter())
+    return admin_app(admin_pages(status), listen, Counter())
+
+
+def admin_pages(status: Callable[[], dict[str, object]] = lambda: {"revision": "abc"}) -> AdminPages:
+    return AdminPages(
+        status=status,
+        decisions=lambda asked: {"asked": dict(asked)},
+        explain=lambda decision_id: {"id": decision_id} if decision_id == "known" else None,
+    )
 
 
 def test_telemetry_answers() -> None:
@@ -93,7 +101,16 @@ def test_status_is_json() -> None:
     assert answered.status == 200
     assert answered.headers["content-type"] == "application/json"
     assert json.loads(answered.body) == {"revision": "abc", "issuers": {"corp": {"age": 1.5}}}
-    assert json.loads(call(admin(), "/").body) == {"pages": ["/status"]}
+    assert json.loads(call(admin(), "/").body) == {"pages": ["/status", "/decisions", "/explain"]}
+
+
+def test_decisions_and_explanations() -> None:
+    assert json.loads(call(admin(), "/decisions?decision=deny&route=a").body) == {"asked": {"decision": "deny", "route": "a"}}
+    assert json.loads(call(admin(), "/explain?id=known").body) == {"id": "known"}
+    for unknown in ("/explain", "/explain?id=", "/explain?id=other"):
+        answered = call(admin(), unknown)
+        assert answered.status == 404
+        assert "/decisions lists them" in json.loads(answered.body)["error"]
 
 
 @pytest.mark.parametrize(
