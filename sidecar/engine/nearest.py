@@ -46,19 +46,21 @@ def _near_routes(deny: Deny, request: CheckInput, snapshot: Snapshot) -> list[st
         return []
     found = [
         ((len(missing), not missing[0].endswith(SLIP)), route.name, pattern, missing)
-        for route, pattern, missing in _differences(host, path.segments, snapshot)
+        for route, pattern, missing in _differences(request.method, host, path.segments, snapshot)
     ]
     near = [one for one in sorted(found) if one[0] == min(found)[0]]
     return [f"routes.{name} ({pattern}): {', '.join(missing)}" for _, name, pattern, missing in near[:MAX_NAMED]]
 
 
-def _differences(host: str, segments: tuple[str, ...], snapshot: Snapshot) -> Iterator[tuple[RouteSettings, str, list[str]]]:
+def _differences(method: str, host: str, segments: tuple[str, ...], snapshot: Snapshot) -> Iterator[tuple[RouteSettings, str, list[str]]]:
     """Give each pattern with what keeps it from matching; a pattern of quite another shape is none that somebody meant."""
     for route in snapshot.settings.routes.values():
         for pattern in route.paths:
             missing = list(_path_differences(segments, pattern.strip("/").split("/") if pattern != "/" else []))
             if route.hosts and not any(_host_fits(host, wanted) for wanted in route.hosts):
                 missing.append(f"host {host} is not {', '.join(route.hosts[:MAX_NAMED])}")
+            if route.methods and method not in route.methods and not (method == "HEAD" and "GET" in route.methods):
+                missing.append(f"the method is {shown(method)}, not {' or '.join(route.methods[:MAX_NAMED])}")
             if not missing:
                 missing.append("hidden by a route with a more specific host or path, or narrowed by context")
             if len(missing) <= MAX_NAMED:
