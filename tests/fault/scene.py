@@ -1,15 +1,20 @@
 """The stage of every row: a faulty issuer (corp), a healthy one (partner), API keys, and the sidecar's files on one front."""
 
 import json
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
-from tests.serve.site import AUDIENCE, Running, Site
+from tests.serve.site import AUDIENCE, Running, Site, replace
 
 from .faulty_issuer import FaultyIssuer
 
 CANARY = "canary-3f1c9a7e"
 """In the query of the key set's URL, in a cookie of every probe: must show up in no sink."""
+
+SEEN = 0.1
+"""Seconds after which a change outside has certainly been seen."""
 
 CONFIG = """\
 version: 1
@@ -70,6 +75,12 @@ class Scene(Site):
         }
         super().__init__(folder, transport=front, **{**defaults, **options})
         self.api_key = self.new_key("probe")
+        self.outside = Outside(folder / "outside.json")
+
+    def command(self) -> list[str]:
+        if not self.outside.file.exists():
+            return super().command()
+        return [sys.executable, "-m", "tests.fault.altered", str(self.outside.file), "serve", "--config", str(self.conf)]
 
     def config(self) -> str:
         return CONFIG.format(listen=json.dumps(self.address), telemetry=self.telemetry, admin=self.admin, **self.options)
@@ -81,6 +92,23 @@ class Scene(Site):
     def other(self, subject: str = "bob", **changes: Any) -> str:
         """The same of the healthy issuer."""
         return self.partner.token(subject, **{"roles": ["viewer"], "aud": AUDIENCE, **changes})
+
+
+class Outside:
+    """The wall clock and the names as the sidecar sees them, through ``tests/fault/altered.py``. Set once before ``start``."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self._state: dict[str, Any] = {"wall": 0.0, "names": {}}
+
+    def set(self, *, wall: float | None = None, names: dict[str, str] | None = None) -> None:
+        """``wall``: seconds by which its clock is ahead. ``names``: host name → address, or "" where it does not exist."""
+        if wall is not None:
+            self._state["wall"] = wall
+        if names is not None:
+            self._state["names"] = names
+        replace(self.file, json.dumps(self._state))
+        time.sleep(SEEN)
 
 
 def fetches(running: Running, result: str, issuer: str = "corp") -> float:

@@ -97,6 +97,10 @@ class Site:
         file = plain_key_file(str(self.keys / "keys.yaml"), {"1": ("file", str(self.keys / "pepper"))})
         return add_key(file, key_id, "sk", None, {"permissions": ["posts:read"]}).key
 
+    def command(self) -> list[str]:
+        """What starts the sidecar."""
+        return [sys.executable, "-m", "sidecar", "serve", "--config", str(self.conf)]
+
     def start(self, *, ready: bool = True) -> "Running":
         running = Running(self)
         if ready:
@@ -115,8 +119,7 @@ class Running:
 
     def __init__(self, site: Site) -> None:
         self.site = site
-        command = [sys.executable, "-m", "sidecar", "serve", "--config", str(site.conf)]
-        self.proc = Proc("sidecar", command, site.folder, cwd=ROOT)
+        self.proc = Proc("sidecar", site.command(), site.folder, cwd=ROOT)
         self.channel = grpc.insecure_channel(
             site.address.replace("unix://", "unix:"), options=[("grpc.use_local_subchannel_pool", 1), ("grpc.enable_retries", 0)]
         )

@@ -58,9 +58,18 @@ class HttpServer:
         self._tasks: set[asyncio.Task[None]] = set()
         self._thread = threading.Thread(target=self._loop.run_forever, name="httpd", daemon=True)
         self._thread.start()
-        self._server = self._on_loop(asyncio.start_server(self._connection, "127.0.0.1", port, limit=MAX_HEAD, ssl=tls))
-        self.port: int = self._server.sockets[0].getsockname()[1]
+        self.port = port
+        self.up(tls)
         self._open = True
+
+    def up(self, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1") -> None:
+        """Listen, again on the same port after ``down``; as at first, by TLS or without."""
+        self._server = self._on_loop(asyncio.start_server(self._connection, host, self.port, limit=MAX_HEAD, ssl=tls))
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    def down(self) -> None:
+        """Close every connection and refuse new ones until ``up``."""
+        self._on_loop(self._shut())
 
     @property
     def url(self) -> str:
