@@ -45,7 +45,7 @@ class MetricsSource:
     unsafe_settings: Callable[[], Collection[str]]
     """Key paths of ``unsafe_…`` settings that are on."""
     faults: Callable[[], Mapping[str, int]]
-    """Place of a broad except → how often it caught something."""
+    """HTTP page or background task → how often it failed unexpectedly. A check that does is denied ``internal_error``."""
 
 
 def metrics_text(source: MetricsSource) -> Iterator[bytes]:
@@ -62,7 +62,7 @@ def metrics_text(source: MetricsSource) -> Iterator[bytes]:
 def _lines(source: MetricsSource) -> Iterator[str]:
     yield from _decisions(source.meter)
     durations = {"allow": source.meter.allow_seconds, "deny": source.meter.deny_seconds}
-    yield from _histogram("check_duration_seconds", "Time from receiving a check to its answer.", "decision", durations)
+    yield from _histogram("check_duration_seconds", "Time from taking a check up to its decision.", "decision", durations)
     yield from _histogram("phase_duration_seconds", "Time in a phase, of one check in 64.", "phase", source.meter.phases)
     caches = (
         (f'cache="{cache}",result="{result}"', getattr(count, result))
@@ -86,7 +86,7 @@ def _lines(source: MetricsSource) -> Iterator[str]:
     yield from _family("certificate_expiry_seconds", "gauge", "Seconds until a certificate expires.", _by("name", source.certificates()))
     unsafe = ((f'setting="{_escape(setting)}"', 1) for setting in source.unsafe_settings())
     yield from _family("unsafe_setting", "gauge", "A setting that weakens security is on.", unsafe)
-    yield from _family("faults_total", "counter", "Unexpected errors caught, by place.", _by("place", source.faults()))
+    yield from _family("faults_total", "counter", "Unexpected errors of HTTP pages and background tasks.", _by("place", source.faults()))
 
 
 def _decisions(meter: Meter) -> Iterator[str]:

@@ -170,7 +170,7 @@ class CheckService:
 
 
 def _fault(error: Exception) -> Deny:
-    """The one road of every surprise: logged with its place, counted, denied."""
+    """The one road of every surprise: logged with its place, and denied ``internal_error``, which counts it."""
     _log.error("a check failed: %s", place_of(error))
     return Deny(Reason.INTERNAL_ERROR)
 

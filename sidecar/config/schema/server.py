@@ -85,9 +85,7 @@ class Server(Section):
         default="auto",
         description="auto: native on loopback and Unix sockets without TLS where it is installed, else grpcio. Needs a restart to change.",
     )
-    workers: Annotated[int, BeforeValidator(_workers)] = Field(
-        default=1, ge=1, description="Processes that decide; 1 so far. Needs a restart to change."
-    )
+    workers: Annotated[int, BeforeValidator(_workers)] = Field(default=1, ge=1, description="Processes that decide; 1 so far.")
     check_deadline: Annotated[Duration, duration_between("5ms", "60s")] = Field(
         default=written("150ms"), description="Time for one decision; keep it below Envoy's own timeout (200 ms by default)."
     )
