@@ -1,0 +1,1 @@
+"""``sidecar doctor``: looks at everything around a configuration and says what to change."""
