@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 BATCH = 128
-"""Items that are waited for before writing; reaching it wakes the thread."""
+"""Items of a full batch. The thread lingers until so many wait; producers of records encode them when they do (``press``)."""
 TAKE = 1024
 """Items taken at once: a busy deciding thread gives way every 5 ms only, and may have put many more than a batch."""
 MAX_READY = 8

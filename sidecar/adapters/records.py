@@ -22,7 +22,8 @@ from .output import BATCH, LINGER, Output, Pump, escape_json_text
 log = logging.getLogger(__name__)
 
 CAPACITY = 8192
-"""Records that wait at most. A quarter of it is room that only denials may use: they are dropped last."""
+"""Records that wait at most to be encoded; up to ``output.MAX_READY`` encoded batches wait on top. A quarter of it is
+room that only denials may use: they are dropped last."""
 
 MAX_PATH = 1024
 MAX_HOST = 256

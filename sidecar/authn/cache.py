@@ -1,7 +1,8 @@
 """Memory of verified and of rejected tokens, owned by the deciding thread.
 
-Keyed on the token's SHA-256. Bounded by entries and by estimated bytes; times are compared by us. The two are
-apart, so that a flood of bad tokens cannot evict good ones.
+Keyed on the token's SHA-256; times are compared by us. Verified ones are bounded by estimated bytes
+(``memory.MAX_BYTES``), rejected ones by entries, and the two are apart, so that a flood of bad tokens cannot evict
+good ones.
 """
 
 from collections.abc import Mapping

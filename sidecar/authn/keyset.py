@@ -85,8 +85,7 @@ def read_jwks(document: bytes) -> Generator[None, None, KeySet]:
     keys: list[VerificationKey] = []
     dropped: list[str] = []
     for number, entry in enumerate(entries, 1):
-        # One foreign key must never lose the others, whatever a library raises for it: of the four broad
-        # excepts this is the one for keys. It can only take a key away.
+        # One foreign key must never lose the others, whatever a library raises for it. It can only take a key away.
         try:
             keys.append(read_jwk(entry))
         except BadKey as error:
