@@ -11,6 +11,7 @@ from .output import examples
 @click.group(
     cls=LazyGroup,
     entries={
+        "init": Entry("sidecar.cli.init:command", "Write a starter configuration."),
         "serve": Entry("sidecar.cli.serve:command", "Answer Envoy's checks."),
         "validate": Entry("sidecar.cli.validate:command", "Check a configuration before it is used."),
         "explain": Entry("sidecar.cli.explain:command", "Say why a request is allowed or denied."),

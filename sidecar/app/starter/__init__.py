@@ -1,0 +1,1 @@
+"""``sidecar init``: a first configuration that is valid, safe and explains itself."""
