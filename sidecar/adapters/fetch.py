@@ -55,7 +55,7 @@ class HttpxFetcher:
             async with asyncio.timeout(timeout):
                 return await self._follow(httpx.URL(url), await _trust(ca_file), max_bytes)
         except TimeoutError:
-            raise FetchError(f"{url_words(url)}: no complete answer within {timeout:g} s") from None
+            raise FetchError(f"{url_words(url)}: no complete answer within {timeout:.2g} s") from None
         except httpx.InvalidURL:
             raise FetchError(f"{url_words(url)}: not a valid URL") from None
         except (httpx.HTTPError, SourceError, OSError, zlib.error) as error:
