@@ -1,6 +1,5 @@
 """CPU time and memory of another process. Linux only: the benchmarks read ``/proc`` and per-process CPU clocks."""
 
-import os
 import time
 from pathlib import Path
 
@@ -20,9 +19,3 @@ def rss_bytes(pid: int) -> int:
         if line.startswith("VmRSS:"):
             return int(line.split()[1]) * 1024
     raise ProcessLookupError(pid)
-
-
-def steal_seconds() -> float:
-    """CPU time that the hypervisor took from this machine so far, in seconds."""
-    fields = Path("/proc/stat").read_text(encoding="ascii").split("\n", 1)[0].split()
-    return int(fields[8]) / os.sysconf("SC_CLK_TCK")

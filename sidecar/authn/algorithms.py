@@ -37,7 +37,6 @@ class Curve(NamedTuple):
 
 CURVES: Mapping[str, Curve] = {"P-256": Curve("ES256", 32), "P-384": Curve("ES384", 48), "P-521": Curve("ES512", 66)}
 ASYMMETRIC = frozenset({*RSA_ALGORITHMS, *(curve.algorithm for curve in CURVES.values()), EDDSA})
-KNOWN = ASYMMETRIC | HMAC_ALGORITHMS.keys()
 
 
 def canonical_algorithm(name: str) -> str:

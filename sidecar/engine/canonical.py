@@ -15,7 +15,6 @@ MAX_PATH = 8 * 1024
 MAX_HOST = 253 + len(".") + len(":65535")
 
 DOTS, ENCODED_SLASH, SEMICOLON = "dots", "encoded_slash", "semicolon"
-FEATURES = frozenset({DOTS, ENCODED_SLASH, SEMICOLON})
 NO_FEATURES: frozenset[str] = frozenset()
 
 # What most requests look like: no escape, no doubt, no segment that ends in a dot.

@@ -11,7 +11,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 from sidecar.model.settings import PathSettings, RouteSettings
 
-from .canonical import FEATURES, MAX_PATH, Path, Refused, canonical_host, canonical_path, is_plain
+from .canonical import MAX_PATH, Path, Refused, canonical_host, canonical_path, is_plain
 
 T = TypeVar("T")
 
@@ -336,6 +336,3 @@ def _routes(leaf: Leaf[RouteSettings]) -> Iterator[RouteSettings]:
 
 def _open(route: RouteSettings) -> bool:
     return "anonymous" in route.authenticate
-
-
-__all__ = ["FEATURES", "Candidate", "Leaf", "Node", "RouteConflict", "RouteTable", "compile_routes", "parse_pattern"]

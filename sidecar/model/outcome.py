@@ -1,22 +1,8 @@
 """What a phase found out. "They lied" and "we could not ask" are different types all the way (fail closed)."""
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
-from .principal import Identity
 from .reason import Reason
-
-
-@dataclass(frozen=True, slots=True)
-class Verified:
-    """A credential was presented and holds."""
-
-    identity: Identity
-
-
-@dataclass(frozen=True, slots=True)
-class NoCredential:
-    """Nothing was presented that this route accepts."""
 
 
 class Rejected(NamedTuple):

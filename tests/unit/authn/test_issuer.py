@@ -11,12 +11,11 @@ from sidecar.authn.keyset import KeySet, parse_jwks
 from sidecar.authn.keytable import ALWAYS, NEVER, KeyTable
 from sidecar.model.errors import SourceError, Where
 from sidecar.model.instant import Instant
-from sidecar.model.settings import FileKeys, InlineKeys, IssuerSettings, RoleClaim, SecretRef, SharedSecretKeys
+from sidecar.model.settings import FileKeys, InlineKeys, IssuerSettings, RoleClaim
 from tests.support.issuers import MONO, NOW, WHERE, make_claim_settings, make_issuer, make_issuer_settings, make_refresh_settings
 from tests.support.tokens import jwks, shared_key
 
 ES, RS = shared_key("ES256"), shared_key("RS256", "r")
-SECRET_KEYS = SharedSecretKeys(secret=SecretRef(kind="env", value="S", where=WHERE))
 
 
 class TestGeneration:
