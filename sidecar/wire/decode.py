@@ -17,6 +17,8 @@ from ._gen.ext_authz_pb2 import AttributeContext, CheckRequest, HeaderValue
 
 MAX_HEADERS = 1000
 MAX_HEADER_BYTES = 256 * 1024
+REPLACED = "!"
+"""What Envoy writes in place of each byte that is not UTF-8, in the path and in merged headers."""
 
 _parse = CheckRequest.FromString
 _key = attrgetter("key")
@@ -70,6 +72,10 @@ class RawHeaders:
         """Each line of ``name``."""
         return [text_of(line) for line, known in zip(self._lines, self._names, strict=True) if known == name]
 
+    def is_ascii(self, name: str) -> bool:
+        """Whether there is one line of ``name``, and only ASCII in it."""
+        return self._names.count(name) == 1 and self._lines[self._names.index(name)].raw_value.isascii()
+
 
 def text_of(line: HeaderValue) -> str:
     """The value of a raw header; Envoy sets ``raw_value`` alone, its API allows ``value`` too."""
@@ -79,7 +85,7 @@ def text_of(line: HeaderValue) -> str:
         return line.raw_value.decode("utf-8", "surrogateescape").translate(_SURROGATES)
 
 
-_SURROGATES = dict.fromkeys(range(0xDC80, 0xDD00), "!")
+_SURROGATES = dict.fromkeys(range(0xDC80, 0xDD00), REPLACED)
 
 
 class Details:
@@ -138,11 +144,25 @@ def decode(attributes: AttributeContext, size: int) -> CheckInput:
         count, headers = len(merged), MapHeaders(merged)
     if count > MAX_HEADERS or (size > MAX_HEADER_BYTES and _header_bytes(http) > MAX_HEADER_BYTES):
         raise MalformedRequest("more than 1,000 headers, or 256 KiB of them")
+    path = http.path
+    if REPLACED in path:
+        path = _true_path(path, headers)
     source_ip = attributes.source.address.socket_address.address
     return _new_input(
         CheckInput,
-        (http.method, http.host, http.path, headers, http.id, source_ip, attributes.context_extensions, Details(attributes)),
+        (http.method, http.host, path, headers, http.id, source_ip, attributes.context_extensions, Details(attributes)),
     )
+
+
+def _true_path(path: str, headers: Headers) -> str:
+    """Say where an exclamation mark may stand for another byte: as U+FFFD, which no canonical path has.
+
+    With Envoy's defaults such bytes reach it by HTTP/2, and go on to the upstream as they are. Only raw headers tell.
+    """
+    before, mark, query = path.partition("?")
+    if REPLACED not in before or (isinstance(headers, RawHeaders) and headers.is_ascii(":path")):
+        return path
+    return before.replace(REPLACED, "\N{REPLACEMENT CHARACTER}") + mark + query
 
 
 def _header_bytes(http: AttributeContext.HttpRequest) -> int:

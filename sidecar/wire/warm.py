@@ -20,7 +20,7 @@ from sidecar.model.meter import BUCKETS, Meter
 from sidecar.ports import Clock, DecisionSink
 
 from ._gen.ext_authz_pb2 import AttributeContext, HeaderMap
-from .decode import text_of
+from .decode import REPLACED, text_of
 
 MAX_WARM = 4096
 """Bytes of a check that may go this way: too few for any limit on headers, path or token to matter."""
@@ -47,7 +47,7 @@ class Warm:
         http = attributes.request.http
         method, host, path = http.method, http.host, http.path
         route = snapshot.routes.usual(method, host, path)
-        if route is None or (bearer := route.bearer) is None:
+        if route is None or (bearer := route.bearer) is None or REPLACED in path:
             return None
         names: Collection[str]
         if http.HasField("header_map"):

@@ -60,6 +60,26 @@ def test_raw_headers_keep_repeats_apart_and_read_bad_bytes_as_envoy_does() -> No
     assert request.headers.get("y") == "!z\u00e9"
 
 
+MARKED = "/a!b?c!d"
+DOUBTED = "/a\N{REPLACEMENT CHARACTER}b?c!d"
+
+
+@pytest.mark.parametrize(
+    ("raw", "headers", "path"),
+    [
+        (False, [], DOUBTED),
+        (False, [(":path", b"/a!b?c!d")], DOUBTED),
+        (True, [(":path", b"/a!b?c!d")], MARKED),
+        (True, [(":path", b"/a\x80b?c!d")], DOUBTED),
+        (True, [], DOUBTED),
+        (True, [(":path", b"/a!b"), (":path", b"/a\x80b")], DOUBTED),
+    ],
+)
+def test_a_mark_that_may_stand_for_another_byte_is_no_part_of_a_path(raw: bool, headers: list[tuple[str, bytes]], path: str) -> None:
+    """Envoy writes ``!`` for what is not UTF-8, and sends the byte itself to the upstream. In the query it does not matter."""
+    assert decode(check(raw, headers, path=MARKED)).path == path
+
+
 def test_raw_headers_count_when_both_are_set() -> None:
     message = CheckRequest.FromString(check(True, [("x", b"raw")]))
     message.attributes.request.http.headers["x"] = "map"

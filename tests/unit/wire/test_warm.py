@@ -118,6 +118,7 @@ PATHS = st.sampled_from(
         "/%70osts",
         "",
         "/posts#a",
+        "/hosted/7!",
     ]
 )
 HOSTS = st.sampled_from(["api.example.com"] * 6 + ["API.example.com", "api.example.com:80", "other.example.com", "a b", ""])
