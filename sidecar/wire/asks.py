@@ -4,7 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 
-from .front import report
+from .faults import report
 from .seam import Answerer, Pending
 
 
@@ -46,7 +46,7 @@ class LoopAsks:
         self._tasks.pop(call_id, None)
         error = None if task.cancelled() else task.exception()
         if error is not None:
-            report(error)
+            report("what a check waits for failed", error)
         ok = not task.cancelled() and error is None
         self._answers.append((call_id, pending, ok, task.result() if ok else None))
 

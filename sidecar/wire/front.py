@@ -1,7 +1,6 @@
-"""What both fronts share: their protocol, admission, and the one place that holds what should not happen."""
+"""What both fronts share: their protocol, admission, and the wait until it is quiet."""
 
 import asyncio
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol, Self
@@ -12,18 +11,15 @@ from sidecar.model.reason import Reason
 from sidecar.model.settings import ServerSettings
 from sidecar.ports import Clock
 
-from .seam import Answerer, Checks, Pending
+from .seam import CHECK_SERVICE, WAY_BACK, Answerer, Checks, Pending
 
-CHECK_METHOD = "/envoy.service.auth.v3.Authorization/Check"
-LEAST_TIME = 0.002
-"""Seconds. A check with less left is not begun: its answer would not arrive in time."""
+CHECK_METHOD = f"/{CHECK_SERVICE}/Check"
 TOO_LATE = "less than 2 ms left on arrival"
 TOO_MANY = "max_in_flight reached"
 TOO_LARGE = "larger than max_check_size"
 STOPPING = "shutting down"
 
 _POLL = 0.01
-_log = logging.getLogger(__name__)
 
 
 class StartError(SidecarError):
@@ -105,18 +101,9 @@ class Desk:
         """Begin a check; ``time_left`` is the caller's own, in seconds."""
         if len(payload) > self.limits.max_check_size:
             return self._refuse(Reason.MALFORMED_REQUEST, TOO_LARGE)
-        if time_left is not None and time_left < LEAST_TIME:
+        if time_left is not None and time_left < WAY_BACK:
             return self._refuse(Reason.OVERLOADED, TOO_LATE)
         return self._open(payload, time_left)
-
-
-def report(error: BaseException) -> None:
-    """Log an unexpected error by type and place; its text may hold what the request held (security rule 22)."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    place = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace is not None else "unknown"
-    _log.error("unexpected %s at %s while deciding; denied", type(error).__name__, place)
 
 
 async def wait_quiet(received: Callable[[], int], in_flight: Callable[[], int], clock: Clock, quiet: float, until: float) -> bool:

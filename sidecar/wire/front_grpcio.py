@@ -16,15 +16,15 @@ from sidecar.model.ask import Verify
 from sidecar.model.reason import Reason
 from sidecar.model.settings import ServerSettings
 
-from .front import STOPPING, TOO_MANY, Desk, FrontParts, Limits, report, wait_quiet
+from .faults import report
+from .front import STOPPING, TOO_MANY, Desk, FrontParts, Limits, wait_quiet
 from .health import UNKNOWN_SERVICE, Health, Refusal
 from .listen import Target
-from .seam import Pending
+from .seam import CHECK_SERVICE, Pending
 from .tls import server_credentials
 
 Context: TypeAlias = "aio.ServicerContext[bytes, bytes]"
 
-CHECK_SERVICE = "envoy.service.auth.v3.Authorization"
 HEALTH_SERVICE = "grpc.health.v1.Health"
 
 MAX_MESSAGE = 16 * 1024 * 1024
@@ -135,7 +135,7 @@ class GrpcioFront:
             return self._checks.fail(pending, Reason.NOT_READY)
         error = task.exception()
         if error is not None:
-            report(error)
+            report("what a check waits for failed", error)
             return self._checks.fail(pending, Reason.INTERNAL_ERROR)
         return self._checks.resume(pending, task.result())
 

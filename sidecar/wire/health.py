@@ -9,10 +9,11 @@ from typing import NamedTuple
 from google.protobuf.message import DecodeError
 
 from ._gen.health_pb2 import HealthCheckRequest, HealthCheckResponse
+from .seam import CHECK_SERVICE
 
 CHECK_METHOD = "/grpc.health.v1.Health/Check"
 WATCH_METHOD = "/grpc.health.v1.Health/Watch"
-SERVICES = frozenset({"", "envoy.service.auth.v3.Authorization"})
+SERVICES = frozenset({"", CHECK_SERVICE})
 MAX_WATCHES = 64
 """Open Watch streams in all; each Envoy that watches holds one per connection."""
 

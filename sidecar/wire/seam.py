@@ -7,6 +7,10 @@ from sidecar.model.ask import Ask
 from sidecar.model.decision import Decision
 from sidecar.model.reason import Reason
 
+CHECK_SERVICE = "envoy.service.auth.v3.Authorization"
+WAY_BACK = 0.002
+"""Seconds that an answer needs to reach the caller before its own deadline; later it would be a gRPC error to it."""
+
 
 class Pending:
     """A check that memory did not answer. Made by the service only; the front answers ``ask`` and resumes it.

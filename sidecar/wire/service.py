@@ -5,9 +5,6 @@ time. Every exception, timeout, cancellation and malformed message becomes a den
 error would let ``failure_mode_allow`` decide, and an empty CheckResponse would allow.
 """
 
-import logging
-import traceback
-from pathlib import PurePath
 from types import GeneratorType
 
 from sidecar.engine.check import Engine
@@ -25,13 +22,11 @@ from sidecar.ports import Clock, DecisionSink
 
 from .decode import decode, parse
 from .encode import Encoder, last_resort
-from .seam import Pending
+from .faults import report
+from .seam import WAY_BACK, Pending
 from .warm import MAX_WARM, Warm
 
-_log = logging.getLogger(__name__)
 _LAST_RESORT = last_resort()
-WAY_BACK = 0.002
-"""Seconds that a denial needs to reach the caller before its own deadline, which would be a gRPC error to it."""
 PHASE_SAMPLE = 64
 """One check in this many goes the long way with its phases timed: timing each would cost more than some phases do."""
 
@@ -102,7 +97,7 @@ class CheckService:
         try:
             holds = ask.run()
         except Exception as error:  # noqa: BLE001 - the boundary
-            _log.error("a signature could not be checked: %s", place_of(error))
+            report("a signature could not be checked", error)
             return self.fail(pending, Reason.INTERNAL_ERROR)
         return self.resume(pending, holds)
 
@@ -145,7 +140,7 @@ class CheckService:
             if self._decoded_at:
                 self._time_phases(now.mono, ended)
         except Exception as error:  # noqa: BLE001 - the boundary
-            _log.error("an answer could not be made: %s", place_of(error))
+            report("an answer could not be made", error)
             return _LAST_RESORT
         return response
 
@@ -171,14 +166,8 @@ class CheckService:
 
 def _fault(error: Exception) -> Deny:
     """The one road of every surprise: logged with its place, and denied ``internal_error``, which counts it."""
-    _log.error("a check failed: %s", place_of(error))
+    report("a check failed", error)
     return Deny(Reason.INTERNAL_ERROR)
-
-
-def place_of(error: Exception) -> str:
-    """Name an exception by type and place; its text could hold what it choked on, a credential for one (rule 22)."""
-    frames = traceback.extract_tb(error.__traceback__)[-4:]
-    return f"{type(error).__name__} in " + " > ".join(f"{frame.name} ({PurePath(frame.filename).name}:{frame.lineno})" for frame in frames)
 
 
 class Begun:

@@ -1,4 +1,4 @@
-"""What both fronts share, without a socket: admission, faults, quiet."""
+"""What both fronts share, without a socket: admission, the caller's timeout, quiet."""
 
 import asyncio
 
