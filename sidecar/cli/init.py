@@ -81,13 +81,13 @@ def _asked(flags: dict[str, Any]) -> dict[str, Any]:
 
 
 def _asked_routes() -> tuple[str, ...]:
-    from sidecar.app.starter.wishes import read_routes  # noqa: PLC0415 - loaded when called
+    from sidecar.app.starter.wishes import read_route  # noqa: PLC0415 - loaded when called
 
     click.echo("Routes, one a line: [METHODS] PATH [PERMISSION|public]; an empty line ends them (examples, if there are none).", err=True)
     routes: list[str] = []
     while text := click.prompt("Route", default="", show_default=False, err=True).strip():
         try:
-            read_routes([text])
+            read_route(text)
         except SidecarError as error:
             click.echo(str(error), err=True)
         else:

@@ -95,10 +95,11 @@ def _check_file(kept: Kept, findings: Findings) -> None:
             "files.folder",
             kept.where,
             f"the folder of {kept.word} {kept.path} can be written by every user, who can replace it",
-            "chmod o-w",
+            f"chmod o-w {Path(kept.path).parent}",
         )
     if found.st_uid not in {0, os.geteuid()}:
-        findings.warning("files.owner", kept.where, f"{kept.word} {kept.path} belongs to user {found.st_uid}, who can change it", "chown")
+        words = f"{kept.word} {kept.path} belongs to user {found.st_uid}, who can change it"
+        findings.warning("files.owner", kept.where, words, "give it to the sidecar's user, or to root")
     if findings.sound_since(start):
         findings.ok("files", kept.where, f"{kept.word} {kept.path} has mode {stat.S_IMODE(found.st_mode):04o}")
 
@@ -127,7 +128,10 @@ def _check_socket(settings: Settings, findings: Findings) -> None:
         return
     if _open_to_all(folder):
         findings.error(
-            "files.socket", where, f"the folder {path.parent} can be written by every user, who can put a socket in its place", "chmod o-w"
+            "files.socket",
+            where,
+            f"the folder {path.parent} can be written by every user, who can put a socket in its place",
+            f"chmod o-w {path.parent}",
         )
     elif folder.st_mode & stat.S_IWOTH:
         findings.warning(

@@ -60,17 +60,20 @@ def read_routes(texts: Iterable[str]) -> tuple[RouteWish, ...]:
     taken: set[str] = set()
     routes = []
     for text in texts:
-        methods, path, permission = _parts(text)
+        methods, path, permission = read_route(text)
         base = _slug(f"{'-'.join(methods)}-{path}")
         name = next(name for number in range(1, 1000) if (name := base if number == 1 else f"{base}-{number}") not in taken)
         taken.add(name)
         routes.append(RouteWish(name, methods, path, permission))
     if not routes:
         raise BadWish(f"no route: {ROUTE_FORM}")
+    if all(route.public for route in routes):
+        raise BadWish(f"every route is public, so that nobody is asked who they are: {ROUTE_FORM}")
     return tuple(routes)
 
 
-def _parts(text: str) -> tuple[tuple[str, ...], str, str | None]:
+def read_route(text: str) -> tuple[tuple[str, ...], str, str | None]:
+    """Read one route: methods, path, permission. Raises BadWish."""
     words = text.split()
     methods = tuple(words.pop(0).split(",")) if words and _METHODS.fullmatch(words[0]) else ()
     if not words or not words[0].startswith("/") or len(words) > 2:  # noqa: PLR2004 - path and permission

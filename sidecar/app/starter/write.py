@@ -88,5 +88,5 @@ def _tried(config: str, private: dict[str, str], kept: tuple[str, ...], folder: 
 
 def _moved(problem: Problem, scratch: str, folder: Path) -> Problem:
     where = problem.where
-    file, message = (text.replace(scratch, str(folder)) for text in (where.file, problem.message))
-    return Problem(Where(file, where.line, where.key), message, problem.hint)
+    file, message, hint = (text.replace(scratch, str(folder)) for text in (where.file, problem.message, problem.hint))
+    return Problem(Where(file, where.line, where.key), message, hint)

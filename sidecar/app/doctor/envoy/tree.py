@@ -14,6 +14,7 @@ from sidecar.model.errors import Where
 NOT_IN_USE = frozenset({"draining_state", "error_state", "drainingState", "errorState"})
 """Parts of a config_dump that serve no new requests."""
 TYPED_STRUCTS = frozenset({"udpa.type.v1.TypedStruct", "xds.type.v3.TypedStruct"})
+YES = frozenset({"true", "yes", "on", "y"})
 _DURATION = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,9})?)s")
 _UNDERSCORE = re.compile(r"_([a-z0-9])")
 
@@ -91,8 +92,8 @@ class Node:
 
     @property
     def is_true(self) -> bool:
-        """Whether it is set to true."""
-        return self.value is True
+        """Whether it is set to true, in any of the words that Envoy's YAML reader takes for it."""
+        return self.value is True or (isinstance(self.value, str) and self.value.lower() in YES)
 
     @property
     def number(self) -> float | None:
