@@ -2,7 +2,7 @@
 
 ``emit`` runs on the deciding thread and costs it as little as can be: it picks the values (a request must not be
 touched once its check is over). Many are made and encoded in one go, full batches where they were picked, what lingers
-in the writing thread (``output.Pump``); a principal's ``memo`` gets the same value from either.
+in the writing thread (``output.Pump``); a principal's ``recorded`` gets the same value from either.
 """
 
 import logging
@@ -35,8 +35,6 @@ MAX_UNCUT = MAX_ID
 
 _is_traceparent = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}").fullmatch
 """W3C Trace Context §3.2. No version with more fields exists; one that has them is not taken."""
-_PRINCIPAL = object()
-"""Key of a principal's encoded form in its memo."""
 _encoder = msgspec.json.Encoder()
 _from_timestamp = datetime.fromtimestamp
 
@@ -136,7 +134,7 @@ def _record(taken: Taken) -> Record:
     principal = decision.principal
     who: Any = None
     if principal is not None and principal.identity.kind != "anonymous":
-        who = principal.memo.get(_PRINCIPAL) or _describe(principal)
+        who = principal.recorded or _describe(principal)
     return Record(
         _from_timestamp(at, UTC),
         decision_id,
@@ -168,7 +166,7 @@ def _describe(principal: Principal) -> msgspec.Raw:
         "key_id": (identity.credential_id or "")[:MAX_ID] if identity.kind == "api_key" else "",
     }
     encoded = msgspec.Raw(_encoder.encode({name: _valid(value) for name, value in fields.items() if value}))
-    principal.memo[_PRINCIPAL] = encoded
+    principal.recorded = encoded
     return encoded
 
 

@@ -46,14 +46,14 @@ _OF_THE_PERSON = slice(Identity._fields.index("credential_id"))
 
 
 class Principal:
-    """An identity with everything it was granted. Immutable but for its memos.
+    """An identity with everything it was granted. Immutable but for what is kept with it.
 
     It is right from ``since`` (the latest start of a grant in it) until before ``until`` (the credential's end, or
-    the next start or end of a time-limited grant), in wall seconds. ``memo`` is for what others work out of it once: its form in a record.
-    ``header_sets`` holds the identity headers per configuration.
+    the next start or end of a time-limited grant), in wall seconds. What others work out of it once is kept with it:
+    ``recorded`` is its form in a record, ``header_sets`` the identity headers per configuration.
     """
 
-    __slots__ = ("closure", "header_sets", "identity", "memo", "permissions", "roles", "scopes", "since", "until")
+    __slots__ = ("closure", "header_sets", "identity", "permissions", "recorded", "roles", "scopes", "since", "until")
 
     def __init__(
         self,
@@ -74,7 +74,7 @@ class Principal:
         self.scopes = scopes
         self.since = since
         self.until = until
-        self.memo: dict[object, object] = {}
+        self.recorded: object = None
         self.header_sets: dict[object, object] = {}
 
     def is_as(self, other: "Principal") -> bool:
