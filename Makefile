@@ -79,6 +79,14 @@ mutate: setup ## Break the decision path in named ways; every break must turn a 
 fuzz: setup ## Compare decisions with an independent evaluator, and feed every parser with mutations (SECONDS=N bounds it)
 	$(BIN)/python -m campaigns.fuzz $(if $(SECONDS),--seconds $(SECONDS))
 
+.PHONY: upstreams
+upstreams: setup ## Node, express and a Go program in build/upstreams, for upstream-truth and its tests
+	@$(BIN)/python tools/setup_upstreams.py
+
+.PHONY: upstream-truth
+upstream-truth: upstreams ## Odd paths through Envoy to FastAPI, Flask, express, Node and Go: none may reach more than its rule lets (SECONDS=N bounds it)
+	$(BIN)/python -m campaigns.paths $(if $(SECONDS),--seconds $(SECONDS))
+
 .PHONY: loadtest
 loadtest: setup h2load ## Drive the sidecar with h2load through both fronts and check the content of the replies
 	@$(BIN)/python -m loadtest

@@ -23,7 +23,17 @@ from .lane import LISTENERS, Lane, running
 PATHS = 50_000
 SEED = 5
 SHOWN = 10
-COLUMNS = ("upstream", "case", "Envoy", "paths", "refused", "denied", "let through: served", "let through: no handler", "wrongly routed")
+COLUMNS = (
+    "upstream",
+    "server.paths",
+    "Envoy",
+    "paths",
+    "refused",
+    "denied",
+    "let through: served",
+    "let through: no handler",
+    "wrongly routed",
+)
 
 
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -63,7 +73,7 @@ def rows(programs: Sequence[Program], tallies: dict[str, Tally]) -> list[list[ob
     return [
         [
             program.title,
-            "insensitive" if program.folds else "sensitive",
+            f"{program.case}, {program.trailing_slash}",
             listener,
             counted.total(),
             *(counted[kind] for kind in kinds),
@@ -115,7 +125,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     full = not options.seconds and options.paths >= PATHS and len(programs) == len(PROGRAMS)
     table = rows(programs, tallies)
     if full:
-        report.write("paths", "Upstream truth: paths through Envoy to real upstreams", "make upstream-truth-full", COLUMNS, table, facts)
+        report.write("paths", "Upstream truth: paths through Envoy to real upstreams", "make upstream-truth", COLUMNS, table, facts)
     else:
         for row in (COLUMNS, *table):
             print("  ".join(str(cell) for cell in row))

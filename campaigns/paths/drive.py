@@ -1,9 +1,10 @@
 """Every path through every lane, by both listeners; and the smallest path that still goes wrong."""
 
 import asyncio
+import itertools
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from .client import Answer, Client, Http1, Http2
@@ -61,31 +62,32 @@ class Sender:
             client.close()
 
 
-async def drive(lanes: Iterable[Lane], cases: Iterable[Case], token: str, seconds: float = 0) -> dict[str, Tally]:
-    """Send all cases through all lanes at once, or what ``seconds`` (0: no bound) leave time for. Tallies by the lane's name."""
+async def drive(lanes: Sequence[Lane], cases: Iterable[Case], token: str, seconds: float = 0) -> dict[str, Tally]:
+    """Send all cases through all lanes at once, or what ``seconds`` (0: no bound) leave time for. Tallies by the lane's name.
+
+    Each path goes through each lane by one of its two listeners, and through half of the lanes by the other one.
+    """
     until = time.monotonic() + seconds if seconds else float("inf")
-    listed = list(cases)
     tallies: dict[str, Tally] = {}
     async with asyncio.TaskGroup() as group:
-        for lane in lanes:
+        for index, (lane, own) in enumerate(zip(lanes, itertools.tee(cases, len(lanes)), strict=True)):
             tally = tallies[lane.program.name] = Tally()
-            shared = iter(listed)
+            shared = ((LISTENERS[(case.number + index) % 2], case) for case in own)
             for _ in range(WORKERS):
                 group.create_task(_work(lane, shared, token, tally, until))
     return tallies
 
 
-async def _work(lane: Lane, cases: Iterator[Case], token: str, tally: Tally, until: float) -> None:
+async def _work(lane: Lane, turns: Iterator[tuple[str, Case]], token: str, tally: Tally, until: float) -> None:
     sender = Sender(lane, token)
-    for case in cases:
+    for listener, case in turns:
         if time.monotonic() > until:
             break
-        for listener in LISTENERS:
-            answer = await sender.send(listener, case)
-            outcome = judge(answer)
-            tally.outcomes[listener][outcome] += 1
-            if outcome is Outcome.WRONG:
-                tally.wrong.append(Wrong(lane, listener, case, answer))
+        answer = await sender.send(listener, case)
+        outcome = judge(answer)
+        tally.outcomes[listener][outcome] += 1
+        if outcome is Outcome.WRONG:
+            tally.wrong.append(Wrong(lane, listener, case, answer))
     sender.close()
 
 

@@ -91,7 +91,7 @@ def make(seed: int, number: int) -> Case:
         parts.insert(0, rng.choice(HEADS))
     if rng.random() < 2 * bend:
         parts.append(rng.choice(TAILS))
-    return Case(number, tuple(parts), http2=rng.random() < 0.5, signed=rng.random() < 0.25)
+    return Case(number, tuple(parts), http2=rng.random() < 0.7, signed=rng.random() < 0.25)
 
 
 def _skeleton(rng: random.Random) -> list[bytes]:

@@ -42,9 +42,8 @@ class Lane:
 
 
 @contextlib.contextmanager
-def running(program: Program, issuer: IssuerSimulator, *, folds: bool | None = None) -> Iterator[Lane]:
-    """Start a lane. ``folds``: whether the sidecar folds case; as the upstream needs it by default."""
-    insensitive = program.folds if folds is None else folds
+def running(program: Program, issuer: IssuerSimulator) -> Iterator[Lane]:
+    """Start a lane."""
     with tempfile.TemporaryDirectory(prefix="sidecar-lane-") as name, contextlib.ExitStack() as opened:
         folder = Path(name)
         upstream = Upstream(program, folder)
@@ -52,7 +51,8 @@ def running(program: Program, issuer: IssuerSimulator, *, folds: bool | None = N
         telemetry, admin, socket = free_port(), free_port(), folder / "check.sock"
         values = {
             "SOCKET": socket,
-            "CASE": "insensitive" if insensitive else "sensitive",
+            "CASE": program.case,
+            "TRAILING_SLASH": program.trailing_slash,
             "TELEMETRY": telemetry,
             "ADMIN": admin,
             "ISSUER": issuer.url,

@@ -42,12 +42,12 @@ def application(static: str) -> FastAPI:
 
     @app.get("/admin")
     @app.get("/admin/{rest:path}")
-    def _admin(request: Request) -> Response:
+    def _admin(request: Request, rest: str = "") -> Response:
         return said(request, "protected:admin")
 
     @app.get("/public/private")
     @app.get("/public/private/{rest:path}")
-    def _private(request: Request) -> Response:
+    def _private(request: Request, rest: str = "") -> Response:
         return said(request, "protected:private")
 
     @app.get("/files/{name}")
@@ -58,7 +58,7 @@ def application(static: str) -> FastAPI:
     app.mount("/static", StaticFiles(directory=static))
 
     @app.get("/{rest:path}")
-    def _any(request: Request) -> Response:
+    def _any(request: Request, rest: str) -> Response:
         return said(request, "public:any")
 
     return app

@@ -17,12 +17,13 @@ START_TIMEOUT = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """One upstream stack. ``folds``: it takes ``/Admin`` for ``/admin``, so its sidecar needs ``server.paths.case: insensitive``."""
+    """One upstream stack. ``case`` and ``trailing_slash``: what ``server.paths`` of its sidecar has to say about how it reads paths."""
 
     name: str
     title: str
     command: Callable[[int, Path], list[str]]
-    folds: bool = False
+    case: str = "sensitive"
+    trailing_slash: str = "same"
 
 
 def _python(module: str) -> Callable[[int, Path], list[str]]:
@@ -40,8 +41,8 @@ def _go(kind: str) -> Callable[[int, Path], list[str]]:
 PROGRAMS = (
     Program("fastapi", "FastAPI on uvicorn", _python("fastapi_app")),
     Program("flask", "Flask on Werkzeug", _python("flask_app")),
-    Program("express", "express", _node("express.cjs"), folds=True),
-    Program("node", "Node http, URL class", _node("url.cjs")),
+    Program("express", "express", _node("express.cjs"), case="insensitive"),
+    Program("node", "Node http, URL class", _node("url.cjs"), trailing_slash="strict"),
     Program("go", "Go ServeMux", _go("mux")),
     Program("go-clean", "Go http, path.Clean", _go("clean")),
 )
