@@ -63,7 +63,7 @@ class _NoHeaders:
 def _explained(decision: Decision, facts: Facts, snapshot: Snapshot) -> Mapping[str, object]:
     """Explain a decision made under ``snapshot`` from what is kept of it."""
     method, host, path, source_ip, request_id, _ = facts
-    request = CheckInput(method, host, path, _NoHeaders(), request_id, source_ip, {}, None)  # type: ignore[arg-type]  # no details are kept
+    request = CheckInput(method, host, path, _NoHeaders(), request_id, source_ip, {})
     trace = retrace(decision, request, snapshot)
     near = nearest(decision, request, snapshot) if isinstance(decision, Deny) else ()
     return {"steps": [step._asdict() for step in trace.steps], "nearest": list(near)}

@@ -21,22 +21,6 @@ class Headers(Protocol):
         """Every line of ``name`` in order (one merged line where Envoy merges)."""
 
 
-class RequestDetails(Protocol):
-    """The parts of a check that few routes need; read only when asked for."""
-
-    def source_principal(self) -> str:
-        """The peer certificate's principal as Envoy verified it, or an empty string."""
-
-    def peer_certificate(self) -> str:
-        """The URL-encoded PEM of the peer, or an empty string."""
-
-    def body(self) -> bytes:
-        """The request body that Envoy buffered (``raw_body``, else ``body``), or nothing."""
-
-    def metadata(self) -> Mapping[str, object]:
-        """Envoy's ``metadata_context.filter_metadata``: namespace to a plain dict."""
-
-
 Facts: TypeAlias = tuple[str, str, str, str, str, str | None]
 """What a record shows of a request: method, host, path with query, source address, request id, traceparent."""
 NO_FACTS: Facts = ("", "", "", "", "", None)
@@ -53,7 +37,6 @@ class CheckInput(NamedTuple):
     request_id: str
     source_ip: str
     context: Mapping[str, str]
-    details: RequestDetails
 
 
 def facts_of(request: CheckInput | None) -> Facts:

@@ -1,13 +1,12 @@
 """Bytes of a CheckRequest to a CheckInput, or MalformedRequest. Never any other exception.
 
 Reading protobuf fields from Python is what costs here (docs/explanation/performance.md), so every submessage is
-touched once, headers are read in place, and rare parts only when asked for.
+touched once, and headers are read in place.
 """
 
 from collections.abc import Collection, Mapping, Sequence
 from operator import attrgetter
 
-from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import DecodeError
 
 from sidecar.model.errors import MalformedRequest
@@ -88,34 +87,6 @@ def text_of(line: HeaderValue) -> str:
 _SURROGATES = dict.fromkeys(range(0xDC80, 0xDD00), REPLACED)
 
 
-class Details:
-    """The rare parts, read when a route needs them."""
-
-    __slots__ = ("_attributes",)
-
-    def __init__(self, attributes: AttributeContext) -> None:
-        """Keep the message."""
-        self._attributes = attributes
-
-    def source_principal(self) -> str:
-        """The peer certificate's principal."""
-        return self._attributes.source.principal
-
-    def peer_certificate(self) -> str:
-        """URL-encoded PEM."""
-        return self._attributes.source.certificate
-
-    def body(self) -> bytes:
-        """``raw_body``, else ``body``."""
-        http = self._attributes.request.http
-        return http.raw_body or http.body.encode()
-
-    def metadata(self) -> Mapping[str, object]:
-        """``metadata_context`` as plain values, by namespace."""
-        namespaces = self._attributes.metadata_context.filter_metadata
-        return {name: MessageToDict(struct) for name, struct in namespaces.items()}
-
-
 def parse(payload: bytes) -> AttributeContext:
     """Read the message. Raises MalformedRequest: not a CheckRequest."""
     try:
@@ -150,7 +121,7 @@ def decode(attributes: AttributeContext, size: int) -> CheckInput:
     source_ip = attributes.source.address.socket_address.address
     return _new_input(
         CheckInput,
-        (http.method, http.host, path, headers, http.id, source_ip, attributes.context_extensions, Details(attributes)),
+        (http.method, http.host, path, headers, http.id, source_ip, attributes.context_extensions),
     )
 
 

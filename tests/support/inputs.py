@@ -23,22 +23,6 @@ class ListHeaders:
         return ",".join(values) if values else None
 
 
-class NoDetails:
-    """No certificate, body or metadata."""
-
-    def source_principal(self) -> str:
-        return ""
-
-    def peer_certificate(self) -> str:
-        return ""
-
-    def body(self) -> bytes:
-        return b""
-
-    def metadata(self) -> Mapping[str, object]:
-        return {}
-
-
 def make_input(
     method: str = "GET",
     path: str = "/",
@@ -48,7 +32,7 @@ def make_input(
     context: Mapping[str, str] | None = None,
 ) -> CheckInput:
     pairs = list(headers.items()) if isinstance(headers, Mapping) else list(headers)
-    return CheckInput(method, host, path, ListHeaders(pairs), "id-1", source_ip, context or {}, NoDetails())
+    return CheckInput(method, host, path, ListHeaders(pairs), "id-1", source_ip, context or {})
 
 
 def header_place(

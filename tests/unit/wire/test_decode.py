@@ -45,13 +45,6 @@ def test_every_field(raw: bool) -> None:
     assert sorted(request.headers.names()) == ["authorization", "cookie"]
     assert (request.headers.get("authorization"), request.headers.get("nope")) == ("Bearer x", None)
     assert (list(request.headers.all("cookie")), list(request.headers.all("nope"))) == (["a=b"], [])
-    details = request.details
-    assert (details.source_principal(), details.peer_certificate()) == ("spiffe://td/sa", "-----BEGIN%20")
-    assert (details.body(), details.metadata()) == (b"\xff{}", {"ns": {"a": [1.0, "x"]}})
-
-
-def test_text_body() -> None:
-    assert decode(check(body="{}")).details.body() == b"{}"
 
 
 def test_raw_headers_keep_repeats_apart_and_read_bad_bytes_as_envoy_does() -> None:
