@@ -87,6 +87,11 @@ upstreams: setup ## Node, express and a Go program in build/upstreams, for upstr
 upstream-truth: upstreams ## Odd paths through Envoy to FastAPI, Flask, express, Node and Go: none may reach more than its rule lets (SECONDS=N bounds it)
 	$(BIN)/python -m campaigns.paths $(if $(SECONDS),--seconds $(SECONDS))
 
+.PHONY: coverage
+coverage: setup ## Branch coverage of engine, authn, authz and wire by the tests that run in process; below 95 % is an error
+	$(BIN)/python -m pytest -q -n auto tests/unit tests/ports tests/conformance tests/goldens tests/fronts \
+		--cov --cov-report=term-missing:skip-covered --cov-fail-under=95
+
 .PHONY: loadtest
 loadtest: setup h2load ## Drive the sidecar with h2load through both fronts and check the content of the replies
 	@$(BIN)/python -m loadtest

@@ -1,8 +1,13 @@
-"""Which tests pytest-xdist keeps together on one worker."""
+"""Which tests pytest-xdist keeps together on one worker; how property tests run."""
 
 import re
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes says something about the machine, not about the code: speed has benchmarks.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 _TRANSPORT = re.compile(r"tests/envoy/.*\[.*\b((?:native|grpcio)-(?:tcp|uds))\b")
 
