@@ -14,7 +14,7 @@ from statistics import quantiles
 
 from sidecar.engine.snapshot import Snapshot
 from sidecar.wire.decode import parse
-from sidecar.wire.warm import _read_raw
+from sidecar.wire.warm import read_raw
 
 from .configs import Shape
 from .corpus import HeaderForm, Signer, corpus
@@ -38,7 +38,7 @@ def rungs(snapshot: Snapshot, form: HeaderForm) -> list[Rung]:
     def headers(body: bytes) -> tuple[object, bytes]:
         http, _ = route(body)
         if form == "header_map":
-            names, value, _, _ = _read_raw(http.header_map, "authorization")  # type: ignore[attr-defined]
+            names, value, _, _ = read_raw(http.header_map, "authorization")  # type: ignore[attr-defined]
             return names, value
         names = http.headers  # type: ignore[attr-defined]
         value = names.get("authorization").encode()

@@ -51,7 +51,7 @@ class Warm:
             return None
         names: Collection[str]
         if http.HasField("header_map"):
-            names, value, request_id, traceparent = _read_raw(http.header_map, bearer.header)
+            names, value, request_id, traceparent = read_raw(http.header_map, bearer.header)
         else:
             names = http.headers
             get = names.get
@@ -91,7 +91,7 @@ class Warm:
         return None
 
 
-def _read_raw(headers: HeaderMap, credential: str) -> tuple[list[str], bytes, str | None, str | None]:
+def read_raw(headers: HeaderMap, credential: str) -> tuple[list[str], bytes, str | None, str | None]:
     """Names, the credential's header, and the values of ``x-request-id`` and ``traceparent``; no credential if any of them repeats."""
     lines = list(headers.headers)
     names = list(map(_key, lines))
