@@ -36,12 +36,14 @@ class Known:
 
     def __init__(self, principal: Principal, rbac: object, *, size: int = 0, signed: "Signed | None" = None) -> None:
         """``size``: characters of the credential; ``signed``: for a token."""
+        identity = principal.identity
         self.principal = principal
-        self.authenticator = principal.identity.authenticator
+        self.authenticator = identity.authenticator
         self.rbac = rbac
         self.signed = signed
         skew = signed.issuer.clock_skew if signed is not None else 0.0
-        self.starts = max(principal.identity.not_before - skew, principal.since)
+        # As check_claims: neither nbf nor iat may lie further in the future than the skew, should the clock be set back.
+        self.starts = max(identity.not_before - skew, (identity.issued_at or 0.0) - skew, principal.since)
         self.until = principal.until
         self.weight = _BASE_WEIGHT + _WEIGHT_PER_CHARACTER * size
         self.memory: Memory | None = None

@@ -1,8 +1,9 @@
 """``python -m tests.fault.altered STATE serve …``: the sidecar with another wall clock and other host names than the machine's.
 
 STATE is a JSON file, read again whenever it changes: ``wall``, seconds by which the clock is ahead, and ``names``, host name → address.
-What is replaced is what the process takes from outside: ``time.time`` before anything is imported, and the loop's name resolution (the
-answer of the C library, so its own caching is not part of this). The monotonic clock stays the machine's, as when a real clock is set.
+What is replaced is what the process takes from outside: the wall time of its clock, which is the only one in the package, and the loop's
+name resolution (the answer of the C library, so its own caching is not part of this). The monotonic clock stays the machine's, as when a
+real clock is set; so does the time that gRPC reckons a call's deadline with: it takes both ends from one clock, which is set under both.
 """
 
 import asyncio
@@ -14,7 +15,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-_real_time = time.time
+import uvloop
+
+from sidecar.adapters import clock
+from sidecar.cli.main import main as sidecar
+
 _state: dict[str, Any] = {"wall": 0.0, "names": {}}
 
 
@@ -29,12 +34,10 @@ def _follow(file: Path) -> None:
 
 
 def _shifted() -> float:
-    return _real_time() + _state["wall"]
+    return time.time() + _state["wall"]
 
 
 def _alter_names() -> None:
-    import uvloop  # noqa: PLC0415 - after the clock was replaced
-
     real = uvloop.Loop.getaddrinfo
 
     async def getaddrinfo(self: Any, host: Any, port: Any, **hints: Any) -> Any:
@@ -55,10 +58,8 @@ def main() -> None:
     file = Path(sys.argv.pop(1))
     _state.update(json.loads(file.read_text()))
     threading.Thread(target=_follow, args=(file,), daemon=True).start()
-    time.time = _shifted
+    clock.time = _shifted  # type: ignore[attr-defined]
     _alter_names()
-    from sidecar.cli.main import main as sidecar  # noqa: PLC0415 - after the clock was replaced
-
     sidecar()
 
 
