@@ -23,8 +23,9 @@ def filter_names(manager: Node) -> set[str]:
 
 
 def _is_ext_authz(item: Node) -> bool:
+    """Here, by discovery, or inside a filter that decides whether it applies (ExtensionWithMatcher, Composite)."""
     discovered = item.get("config_discovery", "type_urls").items()
-    return item.get("typed_config").type == EXT_AUTHZ or any(str(url.value).endswith(EXT_AUTHZ) for url in discovered)
+    return any(node.type == EXT_AUTHZ for node in item.walk()) or any(str(url.value).endswith(EXT_AUTHZ) for url in discovered)
 
 
 def check_manager(node: Node, expected: Expected | None, findings: Findings) -> None:
@@ -39,14 +40,29 @@ def check_manager(node: Node, expected: Expected | None, findings: Findings) -> 
         )
         return
     for item in config.get("http_filters").items():
-        if _is_ext_authz(item) and item.get("disabled").is_true:
+        if _is_ext_authz(item):
+            _check_item(item, findings)
+    for upgrade in config.get("upgrade_configs").items():
+        own = upgrade.get("filters")
+        if own.there and not any(_is_ext_authz(item) for item in own.items()):
+            kind = upgrade.get("upgrade_type").text
             findings.error(
-                "envoy.disabled", item.get("disabled").where, "ext_authz is off wherever no route turns it on", "remove `disabled`"
+                "envoy.upgrades", own.where, f"upgrades to {kind} have filters of their own, without ext_authz", "add it there, too"
             )
     _check_paths(config, findings)
     _check_address(config, expected, findings)
     if findings.sound_since(start):
         findings.ok("envoy.manager", node.where, "paths and header names are brought to one form; x-forwarded-for fits trusted_hops")
+
+
+def _check_item(item: Node, findings: Findings) -> None:
+    off, config = item.get("disabled"), item.get("typed_config")
+    if off.is_true:
+        findings.error("envoy.disabled", off.where, "ext_authz is off wherever no route turns it on", "remove `disabled`")
+    if config.there and config.type != EXT_AUTHZ:
+        findings.warning(
+            "envoy.matched", config.where, "a matcher decides which requests are checked; the others pass", "put ext_authz there without it"
+        )
 
 
 def _check_paths(config: Node, findings: Findings) -> None:

@@ -319,6 +319,32 @@ def test_settings_inside_a_typed_struct_count(tmp_path: Path) -> None:
     assert bad(diagnosed(tmp_path, change, expected())) == [("error", "envoy.failure_mode_allow")]
 
 
+def test_upgrades_with_filters_of_their_own(tmp_path: Path) -> None:
+    def change(parts: Parts, *filters: Any) -> None:
+        parts.manager["upgrade_configs"] = [{"upgrade_type": "websocket", "filters": [*filters, parts.manager["http_filters"][1]]}]
+
+    assert bad(diagnosed(tmp_path, change, expected())) == [("error", "envoy.upgrades")]
+    assert bad(diagnosed(tmp_path, lambda p: change(p, p.item), expected())) == []
+
+
+def test_a_filter_behind_a_matcher_is_doubtful(tmp_path: Path) -> None:
+    def change(parts: Parts) -> None:
+        wrapped = {"name": "ext_authz", "typed_config": parts.filter}
+        kind = "type.googleapis.com/envoy.extensions.common.matching.v3.ExtensionWithMatcher"
+        parts.item["typed_config"] = {"@type": kind, "extension_config": wrapped, "xds_matcher": {}}
+
+    assert bad(diagnosed(tmp_path, change, expected())) == [("warning", "envoy.matched")]
+
+
+def test_a_filter_that_comes_by_discovery_counts(tmp_path: Path) -> None:
+    def change(parts: Parts) -> None:
+        url = parts.filter["@type"]
+        parts.document["ecds"] = [parts.item.pop("typed_config")]
+        parts.item["config_discovery"] = {"type_urls": [url], "config_source": {"ads": {}}}
+
+    assert bad(diagnosed(tmp_path, change, expected())) == []
+
+
 def test_nothing_secret_is_shown(tmp_path: Path) -> None:
     """Whatever stands where: no value that could be a secret comes out, of a finding or of an error."""
     canary = "c4n4ry-of-this-test"
