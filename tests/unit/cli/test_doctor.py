@@ -1,6 +1,7 @@
 """``sidecar doctor`` on real files: what people see, exit codes, JSON, bad input."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -147,3 +148,15 @@ def test_a_configuration_that_is_not_there_is_named(tmp_path: Path) -> None:
 def test_an_address_that_is_none_shows_no_credential(config: Path, option: str) -> None:
     result = run("--config", str(config), option, f"http://user:{CANARY}@[::bad/x?key={CANARY}")
     assert result.exit_code == (3 if option == "--envoy" else 1)
+
+
+def test_every_check_is_explained() -> None:
+    """The page has the name of each check, and no other."""
+    page = (SHIPPED.parents[1] / "docs" / "how-to" / "doctor.md").read_text()
+    named = {name for line in page.splitlines() if line.startswith("| `") for name in re.findall(r"`([a-z_.0-9]+)`", line.split("|")[1])}
+    source = "".join(path.read_text() for path in (SHIPPED.parents[1] / "sidecar" / "app" / "doctor").rglob("*.py"))
+    said = set(re.findall(r'(?:error|warning|ok|problems)\(\s*(?:Severity\.[A-Z]+, )?"([a-z_.0-9]+)"', source))
+    said |= {"envoy.encode_raw_headers", "envoy.validate_mutations", "envoy.normalize_path", "envoy.merge_slashes"}  # by f"envoy.{name}"
+    assert len(said) > 50
+    files = {"sidecar.yaml", "envoy.yaml", "keys/keys.yaml"}
+    assert named - files == said
