@@ -90,6 +90,10 @@ def test_a_shared_header_goes_when_it_holds_what_must_not_be_forwarded(
         (["session=s"], None),
         (["a=1", "session=s"], "a=1"),
         (["a=1,session=s; b=x,y"], "a=1; b=x,y"),
+        (["session=s; a=1; session=t"], "a=1"),
+        (["a=1; session =s; b=2"], "a=1; b=2"),
+        (["a=1; session=s,t,; b=2"], "a=1; b=2"),
+        (["session=s,t,b=2,3"], ",b=2,3"),
         (["a=1; b=2"], ""),
     ],
 )

@@ -1,5 +1,7 @@
 """An allow says exactly its mutations under every id; nothing but an Allow allows."""
 
+from types import SimpleNamespace
+
 import pytest
 from google.protobuf.json_format import MessageToDict
 from hypothesis import given
@@ -124,5 +126,8 @@ def test_nothing_but_an_allow_allows() -> None:
     for impostor in (Deny(Reason.NO_ROUTE), None, object()):
         with pytest.raises((TypeError, AttributeError)):
             encoder().allow(impostor, ID)  # type: ignore[arg-type]
+    made = allow(Mutations(Upstream((), ())))
+    with pytest.raises(TypeError, match="only an Allow"):
+        encoder().allow(SimpleNamespace(**{name: getattr(made, name) for name in Allow.__slots__}), ID)  # type: ignore[arg-type]
     response = parse(last_resort())
     assert (response.status.code, response.denied_response.status.code) == (14, 503)

@@ -129,7 +129,8 @@ def test_what_is_no_decision_is_a_denial(world: World, monkeypatch: pytest.Monke
 
     for check in (steps, lambda *_: nonsense):
         monkeypatch.setattr(world.service, "_check", check)
-        assert not allowed(world.answer(GOOD))
+        assert reason(world.answer(GOOD)) == "internal_error"
+        assert world.sink.decisions[-1].reason is Reason.INTERNAL_ERROR
 
 
 @pytest.mark.parametrize("answer", [None, False, 1, "True", b"", object(), RuntimeError])
