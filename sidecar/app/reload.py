@@ -91,7 +91,6 @@ class Reloader(Generic[C]):
         self.stage = Stage.IDLE
         self.last = Outcome(clock.now().wall, revision)
         """The load at start counts as the first one, and it went well."""
-        self.reloads = 0
         self._config = config
         self._steps = steps
         self._clock = clock
@@ -141,7 +140,6 @@ class Reloader(Generic[C]):
 
     async def _reload(self) -> None:
         before = self.last
-        self.reloads += 1
         problems: tuple[Problem, ...] = (Problem(Where(self._config, 0, ""), "the reload did not finish: an internal error, see the log"),)
         revision = before.revision
         try:

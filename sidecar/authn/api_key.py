@@ -114,13 +114,6 @@ def generate_key(prefix: str) -> str:
     return body + _checksum(body)
 
 
-def checksum_ok(key: str) -> bool:
-    """Tell whether ``key`` looks like one that was made here and was not mistyped. Says nothing of its validity."""
-    body, checksum = key[:-CHECKSUM_CHARACTERS], key[-CHECKSUM_CHARACTERS:]
-    prefix, _, random = body.rpartition("_")
-    return bool(prefix) and len(random) == RANDOM_CHARACTERS and key.isascii() and checksum == _checksum(body)
-
-
 def _checksum(body: str) -> str:
     value, digits = zlib.crc32(body.encode()), ""
     for _ in range(CHECKSUM_CHARACTERS):

@@ -6,7 +6,6 @@ from ipaddress import IPv6Network, ip_network
 from sidecar.model.errors import SourceError
 from sidecar.model.key_entry import KeyEntry
 from sidecar.model.secret import Secret
-from sidecar.model.steps import to_end
 
 from .api_key import ApiKeyRecord, ApiKeyTable, Network
 
@@ -45,11 +44,6 @@ def read_entries(
             yield
     plain = tables.pop(None)
     return ApiKeyTable(plain, tuple((peppers[name], table) for name, table in tables.items() if name is not None))
-
-
-def build_table(entries: Iterable[KeyEntry], *, store: str, peppers: Mapping[str, Secret], wall: float) -> ApiKeyTable:
-    """Build the table in one go. Raises SourceError as ``read_entries`` does."""
-    return to_end(read_entries(entries, store=store, peppers=peppers, wall=wall))
 
 
 def peppers_in_use(entries: Iterable[KeyEntry], wall: float) -> dict[str, int]:

@@ -63,17 +63,6 @@ class KeySet:
         return other is not None and self.thumbprints == other.thumbprints and self.any_kid == other.any_kid
 
 
-def parse_jwks(document: bytes) -> KeySet:
-    """Read a JWKS at once. Raises SourceError as ``read_jwks`` does."""
-    steps = read_jwks(document)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as done:
-            keys: KeySet = done.value
-            return keys
-
-
 def read_jwks(document: bytes) -> Generator[None, None, KeySet]:
     """Read a JWKS key by key, yielding after each, so that a loop can let others run in between.
 

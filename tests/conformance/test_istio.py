@@ -7,12 +7,12 @@ import pytest
 
 from sidecar.authn.claims import ClaimMapping
 from sidecar.authn.jose import parse_token
-from sidecar.authn.keyset import parse_jwks
 from sidecar.engine.canonical import Path, Refused, canonical_path
 from sidecar.model.instant import Instant
 from sidecar.model.outcome import Rejected
 from sidecar.model.settings import RoleClaim, ScopeClaim
 from tests.support.issuers import make_claim_settings, make_issuer, verify
+from tests.support.tables import parse_jwks
 from tests.support.vectors import ACCEPTED, VECTORS, load, outcome
 
 KEYS = load("istio/jwks.json")["keys"]

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from sidecar.authn.jose import parse_jws, parse_token
-from sidecar.authn.keyset import parse_jwks
 from sidecar.model.errors import SourceError
 from sidecar.model.outcome import Rejected
+from tests.support.tables import parse_jwks
 from tests.support.vectors import ACCEPTED, VECTORS, load, outcome
 
 BOOK = "ietf-jose-cookbook"

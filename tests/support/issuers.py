@@ -6,7 +6,6 @@ from typing import Any
 from sidecar.authn.issuer import Issuer, compile_issuer
 from sidecar.authn.jose import parse_token
 from sidecar.authn.jwt import VerifiedToken, verify_token
-from sidecar.authn.keyset import parse_jwks
 from sidecar.authn.keytable import KeyTable
 from sidecar.model.ask import Ask, RefreshKeys, RefreshResult, Verify
 from sidecar.model.errors import Where
@@ -14,6 +13,7 @@ from sidecar.model.instant import Instant
 from sidecar.model.outcome import Rejected, Undetermined
 from sidecar.model.settings import ClaimSettings, CredentialPlace, IssuerSettings, RefreshSettings, UrlKeys
 
+from .tables import parse_jwks
 from .tokens import AUDIENCE, ISSUER, WALL, SigningKey, jwks
 
 WHERE = Where("sidecar.yaml", 1, "issuers.corp")

@@ -8,10 +8,12 @@ from typing import Any
 
 from sidecar.authn.algorithms import canonical_algorithm
 from sidecar.authn.jose import parse_jws
-from sidecar.authn.keyset import KeySet, parse_jwks, symmetric_keyset
+from sidecar.authn.keyset import KeySet, symmetric_keyset
 from sidecar.model.errors import SourceError
 from sidecar.model.outcome import Rejected
 from sidecar.model.secret import Secret
+
+from .tables import parse_jwks
 
 VECTORS = Path(__file__).parent.parent / "conformance" / "vectors"
 ACCEPTED = "accepted"

@@ -6,7 +6,6 @@ from types import GeneratorType
 from typing import Any
 
 from sidecar.authn.api_key import digest_of
-from sidecar.authn.key_file import build_table
 from sidecar.authn.key_source import read_keys
 from sidecar.authn.keytable import ALWAYS, KeyTable
 from sidecar.config.files import ConfigFiles
@@ -29,6 +28,7 @@ from sidecar.wire.service import CheckService
 
 from .fake_clock import FakeClock
 from .inputs import make_input
+from .tables import build_table
 from .tokens import AUDIENCE, ISSUER, WALL, SigningKey, claims, jwks, mint, shared_key
 
 KEY = "sk_test_0000000000000000000000000000000000000"

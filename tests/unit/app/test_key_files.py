@@ -18,11 +18,11 @@ from sidecar.app.key_files import (
     plain_key_file,
     revoke_key,
 )
-from sidecar.authn.api_key import checksum_ok, digest_text
-from sidecar.authn.key_file import build_table
+from sidecar.authn.api_key import digest_text
 from sidecar.config.keyfile import parse_key_file
 from sidecar.model.errors import ConfigError
 from sidecar.model.secret import Secret
+from tests.support.tables import build_table, checksum_holds
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def test_a_new_key_is_found_by_its_digest_alone(file: KeyFile) -> None:
     made = add_key(file, "billing-1", "sk", None, {"owner": "billing", "permissions": ("posts:read",), "cidrs": ("10.0.0.0/8",)})
     content = Path(file.path).read_bytes()
     assert made.key.startswith("sk_")
-    assert checksum_ok(made.key)
+    assert checksum_holds(made.key)
     assert made.key.encode() not in content
     assert stat.S_IMODE(Path(file.path).stat().st_mode) == 0o600
     entries, problems = parse_key_file(file.path, content, {"1"})

@@ -6,18 +6,17 @@ import re
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from sidecar.authn import api_key
-from sidecar.authn.api_key import ApiKeyTable, check_record, checksum_ok, digest_of, digest_text, generate_key
-from sidecar.authn.key_file import build_table, peppers_in_use, read_entries
+from sidecar.authn.api_key import ApiKeyTable, check_record, digest_of, digest_text, generate_key
+from sidecar.authn.key_file import peppers_in_use, read_entries
 from sidecar.model.errors import SourceError
 from sidecar.model.key_entry import Digest, KeyEntry
 from sidecar.model.outcome import Rejected
 from sidecar.model.principal import FOREVER, Identity
 from sidecar.model.reason import Reason
 from sidecar.model.secret import Secret
+from tests.support.tables import build_table, checksum_holds
 
 PEPPER, OLDER = Secret(b"pepper-of-2026-32-bytes-or-so..."), Secret(b"pepper-of-2025-32-bytes-or-so...")
 PEPPERS = {"2026": PEPPER, "2025": OLDER}
@@ -241,7 +240,7 @@ class TestGenerate:
     def test_form(self, prefix: str) -> None:
         key = generate_key(prefix)
         assert re.fullmatch(re.escape(prefix.removesuffix("_")) + r"_[0-9A-Za-z]{38}", key)
-        assert checksum_ok(key)
+        assert checksum_holds(key)
 
     def test_enough_bits(self) -> None:
         assert len(api_key.ALPHABET) ** api_key.RANDOM_CHARACTERS >= 2**160
@@ -256,10 +255,6 @@ class TestGenerate:
         key = generate_key("sk")
         for at in range(len(key)):
             other = "1" if key[at] != "1" else "2"
-            assert not checksum_ok(key[:at] + other + key[at + 1 :])
-        assert not checksum_ok(key[:-1])
-        assert not checksum_ok(key + "0")
-
-    @given(st.text(max_size=60))
-    def test_any_text_can_be_asked_about(self, text: str) -> None:
-        assert checksum_ok(text) is False
+            assert not checksum_holds(key[:at] + other + key[at + 1 :])
+        assert not checksum_holds(key[:-1])
+        assert not checksum_holds(key + "0")

@@ -7,12 +7,13 @@ import pytest
 
 from sidecar.authn.issuer import compile_issuer
 from sidecar.authn.key_source import read_keys
-from sidecar.authn.keyset import KeySet, parse_jwks
+from sidecar.authn.keyset import KeySet
 from sidecar.authn.keytable import ALWAYS, NEVER, KeyTable
 from sidecar.model.errors import SourceError, Where
 from sidecar.model.instant import Instant
 from sidecar.model.settings import FileKeys, InlineKeys, IssuerSettings, RoleClaim
 from tests.support.issuers import MONO, NOW, WHERE, make_claim_settings, make_issuer, make_issuer_settings, make_refresh_settings
+from tests.support.tables import parse_jwks
 from tests.support.tokens import jwks, shared_key
 
 ES, RS = shared_key("ES256"), shared_key("RS256", "r")

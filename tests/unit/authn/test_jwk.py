@@ -7,7 +7,7 @@ import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding
 
-from sidecar.authn.keyset import parse_jwks
+from tests.support.tables import parse_jwks
 from tests.support.tokens import SECRET, b64, jwks, new_key, number, shared_key
 
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")

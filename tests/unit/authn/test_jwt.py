@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sidecar.authn.issuer import Issuer
 from sidecar.authn.jose import parse_token
 from sidecar.authn.jwt import VerifiedToken, lasting, verify_token
-from sidecar.authn.keyset import parse_jwks, symmetric_keyset
+from sidecar.authn.keyset import symmetric_keyset
 from sidecar.authn.keytable import ALWAYS
 from sidecar.model.ask import Ask, RefreshKeys, RefreshResult, Verify
 from sidecar.model.instant import Instant
@@ -21,6 +21,7 @@ from sidecar.model.reason import Reason
 from sidecar.model.secret import Secret
 from sidecar.model.settings import InlineKeys, SecretRef, SharedSecretKeys
 from tests.support.issuers import MONO, NOW, WHERE, make_issuer, verify
+from tests.support.tables import parse_jwks
 from tests.support.tokens import SECRET, WALL, SigningKey, b64, claims, compact, header, jwks, mint, shared_key
 
 ES, ES_OTHER = shared_key("ES256"), shared_key("ES256", "k1", 2)

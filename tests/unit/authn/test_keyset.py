@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from sidecar.authn import keyset
 from sidecar.authn.jwk import thumbprint
-from sidecar.authn.keyset import KeySet, parse_jwks, read_jwks, symmetric_keyset
+from sidecar.authn.keyset import KeySet, read_jwks, symmetric_keyset
 from sidecar.model.errors import SourceError
 from sidecar.model.secret import Secret
+from tests.support.tables import parse_jwks
 from tests.support.tokens import SECRET, b64, jwks, number, shared_key
 
 RSA, EC, OKP = shared_key("RS256", "rsa"), shared_key("ES256", "ec"), shared_key("EdDSA", "okp")
