@@ -75,6 +75,3 @@ def fault_of_permission(name: str) -> str:
     if any(char.isspace() or char == "," or not char.isprintable() for char in name):
         return "has white space, a comma or a control character"
     return ""
-
-
-NO_PERMISSIONS = compile_permissions(())

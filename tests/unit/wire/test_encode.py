@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sidecar.engine.denials import answer
 from sidecar.model.decision import Allow, Deny
 from sidecar.model.mutation import Mutations, Upstream
-from sidecar.model.permission import NO_PERMISSIONS
+from sidecar.model.permission import compile_permissions
 from sidecar.model.principal import Identity, Principal
 from sidecar.model.reason import ALLOWING, Reason
 from sidecar.wire._gen.ext_authz_pb2 import CheckResponse
@@ -23,7 +23,7 @@ WHO = Principal(
     Identity(kind="jwt", authenticator="corp", issuer="i", subject="user_123"),
     roles=(),
     closure=frozenset(),
-    permissions=NO_PERMISSIONS,
+    permissions=compile_permissions(()),
     scopes=frozenset(),
     since=0.0,
     until=0.0,
