@@ -99,14 +99,14 @@ class RecordWriter:
     ) -> bool:
         """Take one decision without waiting; False when there is no room (it counts as dropped)."""
         queue = self._queue
+        if len(queue) >= BATCH:
+            self._pump.press()
         waiting = len(queue)
         if waiting >= self._room_for_allows and (waiting >= self._room or isinstance(decision, Allow)):
             self._refused += 1
             return False
         queue.append((decision, facts, decision_id, at, duration, revision))
-        if waiting >= BATCH - 1:
-            self._pump.press()
-        elif self._pump.idle:
+        if self._pump.idle:
             self._pump.wake()
         return True
 
