@@ -209,8 +209,8 @@ def test_row_36_envoy_restarts(front: str, parts: Shared, figure: Callable[..., 
     with running(f"{front}-tcp", parts) as stack:
         with Callers(stack) as load:
             time.sleep(1)
-            for end in (stack.envoy.proc.kill, stack.envoy.proc.stop):
-                end()
+            for end in (Proc.kill, Proc.stop):
+                end(stack.envoy.proc)
                 command = [binary(), "-c", str(stack.folder / "envoy.yaml"), *OPTIONS]
                 stack.envoy.proc = Proc("envoy", command, stack.folder)
                 stack.envoy.proc.wait_ready(stack.envoy.ready, START_TIMEOUT)
