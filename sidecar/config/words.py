@@ -140,17 +140,3 @@ def _options(annotation: Any) -> list[Any]:
     if origin is not None and origin not in {dict, list, tuple} and arguments and not isinstance(annotation, type):
         return [one for argument in arguments for one in _options(argument)]
     return [annotation]
-
-
-def sections_below(model: type[BaseModel]) -> list[type[BaseModel]]:
-    """Return ``model`` and every section that can stand somewhere in it."""
-    found = [model]
-    for section in found:
-        waiting = [field.annotation for field in section.model_fields.values()]
-        while waiting:
-            for option in _options(waiting.pop()):
-                if isinstance(option, type) and issubclass(option, BaseModel):
-                    found += [] if option in found else [option]
-                else:
-                    waiting += get_args(option)
-    return found

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from pydantic import BaseModel
@@ -17,7 +17,7 @@ from sidecar.config.schema.root import Config
 from sidecar.config.schema.routes import Require, Route
 from sidecar.config.schema.secrets import SecretRef
 from sidecar.config.schema.server import Server
-from sidecar.config.words import built_keys, sections_below
+from sidecar.config.words import built_keys
 from sidecar.model.errors import ConfigError
 from tests.support.settings import BASE, load_files
 
@@ -42,6 +42,20 @@ EXPECTED = {
     *(f"routes.list-posts.require.{key}" for key in ("policies", "any_policy", "acr", "any_amr", "max_age")),
 }
 """What operators find in the documentation of later versions; a key leaves this list when it is built."""
+
+
+def sections_below(model: type[BaseModel]) -> list[type[BaseModel]]:
+    """``model`` and every section that can stand somewhere in it."""
+    found = [model]
+    for section in found:
+        waiting: list[Any] = [field.annotation for field in section.model_fields.values()]
+        while waiting:
+            one = waiting.pop()
+            if isinstance(one, type) and issubclass(one, BaseModel):
+                found += [] if one in found else [one]
+            else:
+                waiting += get_args(one)
+    return found
 
 
 def unbuilt_in(section: type[BaseModel]) -> list[str]:
