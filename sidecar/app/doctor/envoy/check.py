@@ -72,5 +72,5 @@ def _check_version(root: Node, findings: Findings) -> None:
 def _check_admin(root: Node, findings: Findings) -> None:
     for holder in (root, *(part.get("bootstrap") for part in root.walk() if part.type == BOOTSTRAP_DUMP)):
         host = holder.get("admin", "address", "socket_address", "address")
-        if host.there and not str(host.value).startswith("127.") and host.value not in {"::1", "localhost"}:
+        if host.there and not str(host.value).startswith("127.") and host.word not in {"::1", "localhost"}:
             findings.warning("envoy.admin", host.where, "Envoy's admin interface can stop it, and others reach it here", "127.0.0.1")

@@ -51,7 +51,7 @@ def check_service(
 
 def _check_google(google: Node, findings: Findings) -> None:
     target = google.get("target_uri")
-    address = str(target.value).rpartition("//")[2].removeprefix("dns:")
+    address = str(target.value).removeprefix("dns:").lstrip("/")
     local = str(target.value).startswith(("unix:", "unix-abstract:")) or is_loopback(address.rpartition(":")[0])
     if not local and not google.get("channel_credentials", "ssl_credentials").there:
         findings.error("envoy.plaintext", target.where, "the sidecar is asked over the network without TLS", _PLAIN)

@@ -55,14 +55,14 @@ def _check_failure(config: Node, findings: Findings) -> None:
             "set it to false",
         )
     code = config.get("status_on_error", "code")
-    if not code.there or code.value in FORBIDDEN:
+    if not code.there or code.word in FORBIDDEN:
         findings.warning(
             "envoy.status_on_error",
             config.get("status_on_error").where,
             "a sidecar that cannot be asked looks like a denial (403)",
             "status_on_error: {code: ServiceUnavailable}",
         )
-    elif isinstance(code.value, int) and code.value < 400:  # noqa: PLR2004 - HTTP's own bound
+    elif code.number is not None and code.number < 400:  # noqa: PLR2004 - HTTP's own bound
         findings.error("envoy.status_on_error", code.where, "a fault is answered like a success", "{code: ServiceUnavailable}")
 
 
@@ -70,7 +70,7 @@ def _check_switches(config: Node, findings: Findings) -> None:
     """What makes Envoy skip the question."""
     enabled, by_metadata = config.get("filter_enabled"), config.get("filter_enabled_metadata")
     default = enabled.get("default_value")
-    share = (default.get("numerator").number or 0.0) / PERCENT.get(default.get("denominator").value or "HUNDRED", 100.0)
+    share = (default.get("numerator").number or 0.0) / PERCENT.get(default.get("denominator").word or "HUNDRED", 100.0)
     if enabled.there and share < 1 and not _denies_when_disabled(config):
         findings.error(
             "envoy.filter_enabled", enabled.where, f"only {share:.0%} of the requests are checked, the others pass", "remove filter_enabled"
@@ -92,7 +92,7 @@ def _check_switches(config: Node, findings: Findings) -> None:
             "remove it; say `authenticate: [anonymous]` in the sidecar's routes instead",
         )
     version = config.get("transport_api_version")
-    if version.value not in V3:
+    if version.word not in V3:
         findings.error("envoy.transport_api_version", version.where, "is not V3, the only version there is", "transport_api_version: V3")
 
 

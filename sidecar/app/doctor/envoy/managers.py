@@ -73,7 +73,7 @@ def _check_paths(config: Node, findings: Findings) -> None:
         if not config.get(name).is_true:
             findings.warning(f"envoy.{name}", config.get(name).where, f"is not set: {why}; the sidecar refuses it", f"{name}: true")
     slashes = config.get("path_with_escaped_slashes_action")
-    if slashes.value not in REJECTED_SLASHES:
+    if slashes.word not in REJECTED_SLASHES:
         findings.warning(
             "envoy.escaped_slashes",
             slashes.where,
@@ -81,7 +81,7 @@ def _check_paths(config: Node, findings: Findings) -> None:
             "path_with_escaped_slashes_action: REJECT_REQUEST",
         )
     underscores = config.get("common_http_protocol_options", "headers_with_underscores_action")
-    if underscores.value not in UNDERSCORES_REFUSED:
+    if underscores.word not in UNDERSCORES_REFUSED:
         findings.warning(
             "envoy.underscores",
             underscores.where,

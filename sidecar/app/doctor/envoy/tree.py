@@ -91,6 +91,11 @@ class Node:
         return shown(self.value) if isinstance(self.value, str) else ""
 
     @property
+    def word(self) -> str | float | None:
+        """The name or number of an enum's value; None for anything else."""
+        return self.value if isinstance(self.value, str | int | float) and not isinstance(self.value, bool) else None
+
+    @property
     def is_true(self) -> bool:
         """Whether it is set to true, in any of the words that Envoy's YAML reader takes for it."""
         return self.value is True or (isinstance(self.value, str) and self.value.lower() in YES)
