@@ -1,0 +1,182 @@
+"""Breaks of grants, requirements and permissions, and of the guard around a reload."""
+
+from .mutant import Mutant
+
+_GRANTS = "tests/unit/authz/test_grants.py"
+_PERMISSIONS = "tests/unit/authz/test_permissions.py"
+_GUARD = "tests/unit/config/test_guard.py"
+_MATCH = f"{_GRANTS}::test_users_match_by_issuer_and_subject_or_trusted_email"
+
+AUTHZ: tuple[Mutant, ...] = (
+    Mutant(
+        "grants-by-any-address",
+        "sidecar/authz/grants.py",
+        "if identity.email is not None and identity.email_trusted:",
+        "if identity.email is not None:",
+        "Whoever can write an e-mail address into their profile would have that person's roles.",
+        (_MATCH,),
+    ),
+    Mutant(
+        "grants-for-key-owners",
+        "sidecar/authz/grants.py",
+        '        if identity.kind != "jwt":\n            return\n',
+        "",
+        "A key whose owner is spelt like a person would have that person's roles.",
+        (_MATCH,),
+    ),
+    Mutant(
+        "grants-whatever-the-issuer",
+        "sidecar/authz/grants.py",
+        "yield from self._by_subject.get((identity.authenticator, identity.subject), ())",
+        "yield from (one for (_, name), found in self._by_subject.items() if name == identity.subject for one in found)",
+        "Another issuer could make up a subject that has roles here.",
+        (_MATCH,),
+    ),
+    Mutant(
+        "grants-without-an-end",
+        "sidecar/authz/grants.py",
+        "elif wall < ends:",
+        "else:",
+        "A grant for a week would last for ever.",
+        (f"{_GRANTS}::test_time_limited_grants_say_when_the_principal_has_to_be_worked_out_again",),
+    ),
+    Mutant(
+        "grants-before-their-start",
+        "sidecar/authz/grants.py",
+        "if wall < starts:",
+        "if wall < starts - 60.0:",
+        "A grant would count before it begins.",
+        (f"{_GRANTS}::test_time_limited_grants_say_when_the_principal_has_to_be_worked_out_again",),
+    ),
+    Mutant(
+        "grants-that-are-not-looked-at-again",
+        "sidecar/authz/grants.py",
+        "since, until = max(since, starts), min(until, ends)",
+        "since = max(since, starts)",
+        "A grant with an end would last as long as the token.",
+        (f"{_GRANTS}::test_time_limited_grants_say_when_the_principal_has_to_be_worked_out_again",),
+    ),
+    Mutant(
+        "scopes-are-no-ceiling",
+        "sidecar/authz/grants.py",
+        "permissions = intersect(permissions, compile_permissions(identity.scopes))",
+        "permissions = compile_permissions([*permissions.names, *identity.scopes])",
+        "An app that a person gave a narrow scope could do all that the person can.",
+        (f"{_GRANTS}::test_scopes_cut_permissions_where_they_are_a_ceiling",),
+    ),
+    Mutant(
+        "expand-roles-once-for-all",
+        "sidecar/authz/grants.py",
+        "known = self._expanded.get((roles, direct))\n",
+        "known = next(iter(self._expanded.values()), None)\n",
+        "Everyone would have the permissions of whoever came first.",
+        ("tests/unit/engine/test_remembered.py::test_each_key_of_an_owner_has_its_own_roles",),
+    ),
+    Mutant(
+        "one-of-several-demands",
+        "sidecar/authz/require.py",
+        "        for keyword, values, holds in self._parts:\n            if not holds(principal):\n                return",
+        "        for keyword, values, holds in self._parts[:1]:\n            if not holds(principal):\n                return",
+        "A route that demands a permission and a scope would be content with the permission.",
+        (f"{_GRANTS}::test_all_parts_must_hold_and_the_first_unmet_one_is_named",),
+    ),
+    Mutant(
+        "any-of-all-permissions",
+        "sidecar/authz/require.py",
+        '"all_permissions": lambda principal: all(',
+        '"all_permissions": lambda principal: any(',
+        "One of the permissions that are demanded together would do.",
+        (f"{_GRANTS}::test_require",),
+    ),
+    Mutant(
+        "any-of-all-roles",
+        "sidecar/authz/require.py",
+        '"all_roles": lambda principal: wanted <= principal.closure,',
+        '"all_roles": lambda principal: not wanted.isdisjoint(principal.closure),',
+        "One of the roles that are demanded together would do.",
+        (f"{_GRANTS}::test_require",),
+    ),
+    Mutant(
+        "any-of-all-scopes",
+        "sidecar/authz/require.py",
+        '"all_scopes": lambda principal: wanted <= principal.scopes,',
+        '"all_scopes": lambda principal: not wanted.isdisjoint(principal.scopes),',
+        "One of the scopes that are demanded together would do.",
+        (f"{_GRANTS}::test_require",),
+    ),
+    Mutant(
+        "a-role-is-met-by-none",
+        "sidecar/authz/require.py",
+        '"any_role": lambda principal: not wanted.isdisjoint(principal.closure),',
+        '"any_role": lambda principal: wanted.isdisjoint(principal.closure),',
+        "Those without the role would be let in, and those with it not.",
+        (f"{_GRANTS}::test_require",),
+    ),
+    Mutant(
+        "anonymous-is-authenticated",
+        "sidecar/authz/require.py",
+        'return lambda principal: principal.identity.kind != "anonymous"',
+        "return lambda principal: bool(principal.identity.kind)",
+        "authenticated: true would let everyone in.",
+        (f"{_GRANTS}::test_anonymous_callers_miss_a_credential",),
+    ),
+    Mutant(
+        "an-empty-demand-is-met",
+        "sidecar/authz/require.py",
+        '    if not values:\n        raise ValueError(f"require.{keyword} without a value")\n',
+        "",
+        "A demand for all of no permissions would let everyone in.",
+        (f"{_GRANTS}::test_an_empty_or_unknown_demand_is_never_met",),
+    ),
+    Mutant(
+        "any-wildcard-grants-all",
+        "sidecar/model/permission.py",
+        '            if "" in self.heads:\n',
+        "            if self.heads:\n",
+        "Whoever may do everything with posts could do everything.",
+        (f"{_PERMISSIONS}::test_grants",),
+    ),
+    Mutant(
+        "patterns-of-any-length",
+        "sidecar/model/permission.py",
+        "if len(wanted) < len(pattern) or (len(wanted) > len(pattern) and not rest):",
+        "if len(wanted) < len(pattern):",
+        "a:*:c would grant a:b:c:d.",
+        (f"{_PERMISSIONS}::test_grants",),
+    ),
+    Mutant(
+        "every-role-is-every-other",
+        "sidecar/authz/roles.py",
+        "        waiting = [name]\n",
+        "        waiting = list(self._settings)\n",
+        "Everyone with a role would have all roles.",
+        (f"{_GRANTS}::test_roles_inherit_and_unknown_roles_stay_without_permissions",),
+    ),
+)
+
+GUARD: tuple[Mutant, ...] = (
+    Mutant(
+        "open-to-anonymous-unnoticed",
+        "sidecar/config/guard.py",
+        "return (*_absolute(new), *_dropped(running, new), *_opened(running, new))",
+        "return (*_absolute(new), *_dropped(running, new))",
+        "A slip in the configuration could open every path to everyone, without a word.",
+        (f"{_GUARD}::test_opened_to_anonymous", f"{_GUARD}::test_opened_by_host"),
+    ),
+    Mutant(
+        "acknowledged-by-any-word",
+        "sidecar/config/guard.py",
+        "if change.name not in settings.acknowledge",
+        "if not settings.acknowledge",
+        "Having acknowledged one change would let all pass.",
+        (f"{_GUARD}::test_acknowledged",),
+    ),
+    Mutant(
+        "an-issuer-goes-unnoticed",
+        "sidecar/config/guard.py",
+        "if name in used and issuer.issuer not in left:",
+        "if name in used and not left:",
+        "A slip in the configuration could refuse all tokens of an issuer, without a word.",
+        (f"{_GUARD}::test_issuer_dropped",),
+    ),
+)
