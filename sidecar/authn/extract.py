@@ -17,7 +17,7 @@ from sidecar.model.settings import CredentialPlace
 
 from .jose import jwt_shaped
 
-_SCHEME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]*")  # RFC 9110 §5.6.2: token
+SCHEME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]*")  # RFC 9110 §5.6.2: token
 
 
 class Reader(NamedTuple):
@@ -155,7 +155,7 @@ class HeaderPlace:
             return judges.dispatch(credential) if judges.sole is None else _presented(Presented, (credential, judges.sole))
         if self._schemeless is not None:
             return self._schemeless.judge(value)
-        followed = self._schemes.get(_SCHEME.match(value)[0].lower())  # type: ignore[index]  # the pattern matches the empty string
+        followed = self._schemes.get(SCHEME.match(value)[0].lower())  # type: ignore[index]  # the pattern matches the empty string
         return followed.bad("scheme without a well-formed credential") if followed is not None else None
 
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
-from sidecar.authn.extract import Reader, cookie_values, query_values
+from sidecar.authn.extract import SCHEME, Reader, cookie_values, query_values
 from sidecar.model.mutation import Mutations
 from sidecar.model.request import CheckInput, Headers
 from sidecar.model.settings import CredentialPlace
@@ -16,7 +16,6 @@ MAX_HARMLESS = 4096
 MAX_NAME = 128
 MAX_JOINED = 8 * 1024
 MAX_COOKIES = 64 * 1024
-_SCHEME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]*")  # RFC 9110 §5.6.2: token
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _NOT_ALPHANUMERIC = re.compile(r"[^a-z0-9]")
 
@@ -144,7 +143,7 @@ def _holds(headers: Headers, name: str, places: tuple[CredentialPlace, ...], acc
 def _matches(value: str, place: CredentialPlace) -> bool:
     if place.scheme is None:
         return value.startswith(place.prefix or "")
-    scheme = _SCHEME.match(value)[0]  # type: ignore[index]  # the pattern matches the empty string
+    scheme = SCHEME.match(value)[0]  # type: ignore[index]  # the pattern matches the empty string
     # Whatever parts them: a badly written credential is one all the same.
     return scheme.lower() == place.scheme.lower() and value[len(scheme) :].lstrip(" \t:=").startswith(place.prefix or "")
 
