@@ -107,10 +107,11 @@ h2load:
 	fi
 
 .PHONY: check
-check: ## All that CI runs: lint, benchmark guard, demo, tests
+check: ## All that CI runs: lint, benchmark guard, demo, a share of the mutants, tests
 	@$(MAKE) lint
 	@$(MAKE) guard
 	@$(MAKE) demo
+	@$(MAKE) mutate SHARE=4
 	@$(MAKE) test
 
 .PHONY: lock
