@@ -242,10 +242,13 @@ def cookie_values(headers: Headers, name: str) -> list[str] | None:
     lines = headers.all("cookie")
     if len(lines) > 1:
         return None
-    values, hidden = _cookie_patterns(name)
-    if any(hidden.search(line) for line in lines):
+    if not lines:
+        return []
+    written, readable = _cookie_patterns(name)
+    values = written.findall(lines[0])
+    if len(values) != len(readable.findall(lines[0])) or any("," in value for value in values):
         return None
-    return [value for line in lines for value in values.findall(line)]
+    return values
 
 
 def query_values(path: str, name: str) -> list[str]:
@@ -257,8 +260,17 @@ def query_values(path: str, name: str) -> list[str]:
 # Names come from the configuration; patterns, because a header may hold 100,000 pairs (security rule 30).
 @lru_cache(maxsize=64)
 def _cookie_patterns(name: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
-    escaped = re.escape(name)
-    return re.compile(rf"(?:^|;)[ \t]*{escaped}=([^;]*)"), re.compile(rf",[ \t]*{escaped}=")
+    return re.compile(rf"(?:^|;)[ \t]*{re.escape(name)}=([^;]*)"), re.compile(cookie_as_read(name))
+
+
+def cookie_as_read(*names: str) -> str:
+    """Give the pattern of a cookie's name, up to its ``=``, in any spelling that some reader takes for it.
+
+    Most readers trim names, some of more than blanks, and join or split lines at commas: what parts a name from its
+    neighbours is anything that cannot be in one. ``!`` counts as such, since bytes that are not UTF-8 read as it.
+    """
+    apart = r"[^#$%&'*+\-.^_`|~0-9A-Za-z;,=]*+"
+    return rf"(?:^|[;,]){apart}(?:{'|'.join(map(re.escape, names))}){apart}="
 
 
 @lru_cache(maxsize=64)

@@ -12,7 +12,8 @@ from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
 MAX_PATH = 8 * 1024
-MAX_HOST = 253 + len(".") + len(":65535")
+MAX_NAME = 253
+MAX_HOST = MAX_NAME + len(".") + len(":65535")
 
 DOTS, ENCODED_SLASH, SEMICOLON = "dots", "encoded_slash", "semicolon"
 NO_FEATURES: frozenset[str] = frozenset()
@@ -166,7 +167,7 @@ def _canonical_host(raw: str) -> str | None:
     if host[0] == "[":
         return f"[{_ipv6(host[1:-1])}]" if _ipv6(host[1:-1]) else None
     host = host.removesuffix(".")
-    if _NAME.fullmatch(host) is None:
+    if len(host) > MAX_NAME or _NAME.fullmatch(host) is None:
         return None
     if host.rpartition(".")[2].isdigit():
         return host if _is_ipv4(host) else None

@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
-from sidecar.authn.extract import SCHEME, Reader, cookie_values, query_values
+from sidecar.authn.extract import SCHEME, Reader, cookie_as_read, cookie_values, query_values
 from sidecar.model.mutation import Mutations
 from sidecar.model.request import CheckInput, Headers
 from sidecar.model.settings import CredentialPlace
@@ -83,7 +83,7 @@ class Credentials:
         self._cookies = tuple(dict.fromkeys(cookies))
         self._queries = tuple(dict.fromkeys(queries))
         # With what parts it from the pair before it, up to the next pair; only its own names are taken.
-        self._cookie_pattern = re.compile(rf"(?:^|[;,])[ \t]*(?:{'|'.join(map(re.escape, self._cookies))})=[^;,]*")
+        self._cookie_pattern = re.compile(cookie_as_read(*self._cookies) + "[^;,]*+(?:,[^;,=]*+(?![^;,]))*+")
         self._others = bool(cookies or queries)
 
     def stays(self, place: CredentialPlace) -> bool:

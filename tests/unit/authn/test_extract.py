@@ -97,6 +97,13 @@ def test_the_longest_prefix_wins_and_stores_on_one_header_are_tried_in_order() -
         ([f"session={JWT}", "a=1"], Reason.MULTIPLE_CREDENTIALS),
         ([f"a=1,session={JWT}"], Reason.MULTIPLE_CREDENTIALS),
         (["session="], Reason.INVALID_TOKEN),
+        ([f"session={JWT}; session =x"], Reason.MULTIPLE_CREDENTIALS),
+        ([f"session\t=x; session={JWT}"], Reason.MULTIPLE_CREDENTIALS),
+        ([f"session={JWT}; \u00a0session=x"], Reason.MULTIPLE_CREDENTIALS),
+        ([f'session={JWT},"session"=x'], Reason.MULTIPLE_CREDENTIALS),
+        ([f"session!=x; session={JWT}"], Reason.MULTIPLE_CREDENTIALS),  # a byte that is not UTF-8, perhaps white space in another charset
+        ([f"session={JWT},x"], Reason.MULTIPLE_CREDENTIALS),
+        ([f"session={JWT}; session-id=x; a=session =x"], ("jwt", JWT, ("corp",))),
     ],
 )
 def test_cookies(lines: list[str], expected: object) -> None:

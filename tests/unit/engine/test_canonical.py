@@ -253,3 +253,11 @@ def test_a_host_with_one_meaning(raw: str, expected: str) -> None:
 )
 def test_a_host_with_more_than_one_meaning_is_refused(raw: str) -> None:
     assert canonical_host(raw) is None
+
+
+@pytest.mark.parametrize("after", ["", ".", ":65535", ".:65535"])
+def test_a_name_is_at_most_253_characters_whatever_follows_it(after: str) -> None:
+    longest = ".".join(["a" * 63] * 3 + ["a" * 61])
+    assert canonical_host(longest + after) == longest
+    assert canonical_host("a" + longest[:200] + "aaaa" + longest[200:] + after) is None
+    assert canonical_host("a." + longest + after) is None
