@@ -9,6 +9,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from loadtest.drivers import find
+from sidecar.app.doctor.envoy.check import check_envoy
+from sidecar.app.doctor.envoy.source import read_envoy
+from sidecar.app.doctor.findings import Findings
 from sidecar.cli.root import root
 from tests.servers.client import send
 from tests.servers.envoy import OPTIONS as ENVOY_OPTIONS
@@ -16,6 +20,7 @@ from tests.servers.envoy import EnvoyServer, binary
 from tests.servers.ports import free_port
 from tests.servers.proc import Proc
 from tests.servers.sidecar import SidecarServer
+from tests.support.envoy_config import SHIPPED, bad, expected
 
 from .stack import Shared, Stack, running
 
@@ -90,6 +95,21 @@ def test_what_lets_through_is_found_in_a_real_dump(live: Stack, tmp_path: Path) 
     assert code == 1
     assert {finding["check"] for finding in found(document, "error")} == {"envoy.failure_mode_allow", "envoy.timeout"}
     assert "envoy.address" in {finding["check"] for finding in found(document, "warning")}
+
+
+@pytest.mark.skipif(find("egctl") is None, reason="needs egctl")
+def test_what_envoy_gateway_makes_of_its_files_is_clean(tmp_path: Path) -> None:
+    """Real xDS: names in camelCase, and a filter that is off until a route turns it on."""
+    files = ("gateway", "security-policy", "client-traffic-policy", "envoy-patch-policy", "envoy-proxy")
+    (tmp_path / "all.yaml").write_text("\n---\n".join((SHIPPED.parent / f"envoy-gateway/{name}.yaml").read_text() for name in files))
+    command = [find("egctl"), "x", "translate", "--from", "gateway-api", "--to", "xds", "-t", "all", "-o", "yaml"]
+    command += ["-f", str(tmp_path / "all.yaml"), "--add-missing-resources", "-n", "gateway"]
+    (tmp_path / "xds.yaml").write_bytes(subprocess.run(command, capture_output=True, timeout=120, check=True).stdout)
+    findings = Findings()
+    side = expected(listen="unix:///run/sidecar/check.sock")
+    check_envoy(read_envoy(str(tmp_path / "xds.yaml")), side, findings)
+    assert bad(findings.all) == []
+    assert {"envoy.disabled", "envoy.filter", "envoy.manager", "envoy.cluster"} <= {finding.check for finding in findings.all}
 
 
 def test_half_a_dump_is_one_sentence(live: Stack, tmp_path: Path) -> None:

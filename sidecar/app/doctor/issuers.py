@@ -1,5 +1,6 @@
 """The issuers: reachable and trusted, discovery consistent, keys usable, clocks alike."""
 
+import asyncio
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 
@@ -26,16 +27,22 @@ _TLS_WAY_OUT = "the issuer's certificate has to come from a CA of the system, or
 
 
 async def check_issuers(settings: Settings, fetcher: Fetcher, clock: Clock, findings: Findings) -> None:
-    """Look at each issuer, and compare our clock with theirs."""
-    skews: dict[str, float] = {}
-    for issuer in settings.issuers.values():
-        if isinstance(issuer.keys, UrlKeys | DiscoveredKeys):
-            skew = await _check_fetched(issuer, fetcher, clock, findings)
-            if skew is not None:
-                skews[issuer.name] = skew
-        else:
-            _check_local(issuer, findings)
-    _check_clock(settings, skews, findings)
+    """Look at all issuers at once, and compare our clock with theirs."""
+    issuers = list(settings.issuers.values())
+    separate = [Findings() for _ in issuers]
+    skews = await asyncio.gather(*(_check(issuer, fetcher, clock, own) for issuer, own in zip(issuers, separate, strict=True)))
+    for own in separate:
+        findings.all += own.all
+    known = {issuer.name: skew for issuer, skew in zip(issuers, skews, strict=True) if skew is not None}
+    _check_clock(settings, known, findings)
+
+
+async def _check(issuer: IssuerSettings, fetcher: Fetcher, clock: Clock, findings: Findings) -> float | None:
+    """Look at one issuer; return what ``_check_fetched`` does, None where nothing is fetched."""
+    if isinstance(issuer.keys, UrlKeys | DiscoveredKeys):
+        return await _check_fetched(issuer, fetcher, clock, findings)
+    _check_local(issuer, findings)
+    return None
 
 
 def _check_local(issuer: IssuerSettings, findings: Findings) -> None:

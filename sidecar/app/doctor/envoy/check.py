@@ -4,6 +4,7 @@ from sidecar.app.doctor.expected import Expected
 from sidecar.app.doctor.findings import Findings
 
 from .clusters import assignments_by_name, check_service, clusters_by_name
+from .coverage import route_configurations, routes_behind
 from .filters import EXT_AUTHZ, NETWORK_EXT_AUTHZ, check_filter
 from .managers import MANAGER, asks, check_manager, filter_names
 from .routes import check_overrides
@@ -23,8 +24,11 @@ def check_envoy(root: Node, expected: Expected | None, findings: Findings) -> No
     _check_admin(root, findings)
     for part in parts:
         if part.type == NETWORK_EXT_AUTHZ:
-            findings.error(
-                "envoy.network_filter", part.where, "asks about TCP connections: the sidecar denies what is no HTTP request", "remove it"
+            findings.warning(
+                "envoy.network_filter",
+                part.where,
+                "asks about TCP connections: the sidecar denies all that is no HTTP request",
+                "remove it",
             )
     if not filters and not any(asks(manager) for manager in managers):
         findings.error(
@@ -32,9 +36,10 @@ def check_envoy(root: Node, expected: Expected | None, findings: Findings) -> No
         )
         return
     outbound = [part.path for part in parts if part.get("traffic_direction").value == "OUTBOUND"]
+    known = route_configurations(parts)
     for manager in managers:
         if asks(manager) or not any(manager.path[: len(path)] == path for path in outbound):
-            check_manager(manager, expected, findings)
+            check_manager(manager, routes_behind(manager, known), expected, findings)
     for node in filters:
         check_filter(node, expected, findings)
     names = set().union(*(filter_names(manager) for manager in managers))

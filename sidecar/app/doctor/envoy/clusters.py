@@ -10,7 +10,6 @@ from .tree import Node
 
 UPSTREAM_TLS = "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext"
 HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
-NO_TRAFFIC_INTERVAL = 60.0
 _PLAIN = "a Unix socket or loopback in the same pod, or TLS on both sides (server.tls, transport_socket)"
 
 
@@ -157,13 +156,12 @@ def _check_health(cluster: Node, expected: Expected | None, findings: Findings) 
             )
             continue
         interval = check.get("interval").seconds or 0.0
-        idle = check.get("no_traffic_interval").seconds or NO_TRAFFIC_INTERVAL
-        until = (check.get("unhealthy_threshold").number or 1) * (max(interval, idle) + (check.get("timeout").seconds or 0.0))
+        until = (check.get("unhealthy_threshold").number or 1) * (interval + (check.get("timeout").seconds or 0.0))
         if expected is not None and until > expected.shutdown_delay:
             findings.warning(
                 "envoy.health_checks",
                 check.where,
                 f"take up to {until:g} s to notice a sidecar that shuts down, which answers for server.shutdown_delay "
                 f"({expected.shutdown_delay:g} s) only",
-                "interval and no_traffic_interval 1s, unhealthy_threshold 2, or a longer shutdown_delay",
+                "interval 1s, unhealthy_threshold 2, or a longer shutdown_delay",
             )

@@ -3,6 +3,7 @@
 from sidecar.app.doctor.expected import Expected
 from sidecar.app.doctor.findings import Findings
 
+from .coverage import Route, check_turned_on
 from .filters import EXT_AUTHZ
 from .tree import Node
 
@@ -28,10 +29,12 @@ def _is_ext_authz(item: Node) -> bool:
     return any(node.type == EXT_AUTHZ for node in item.walk()) or any(str(url.value).endswith(EXT_AUTHZ) for url in discovered)
 
 
-def check_manager(node: Node, expected: Expected | None, findings: Findings) -> None:
-    """Look at one connection manager."""
+def check_manager(node: Node, routes: list[Route] | None, expected: Expected | None, findings: Findings) -> None:
+    """Look at one connection manager. ``routes``: None when they are not known."""
     start, config = len(findings.all), node.message()
     if not asks(node):
+        if routes is not None and all(one.answers_itself for one in routes):
+            return  # nothing is reached by it, such as a readiness page
         findings.warning(
             "envoy.unasked",
             node.where,
@@ -41,7 +44,7 @@ def check_manager(node: Node, expected: Expected | None, findings: Findings) -> 
         return
     for item in config.get("http_filters").items():
         if _is_ext_authz(item):
-            _check_item(item, findings)
+            _check_item(item, routes, findings)
     for upgrade in config.get("upgrade_configs").items():
         own = upgrade.get("filters")
         if own.there and not any(_is_ext_authz(item) for item in own.items()):
@@ -55,10 +58,10 @@ def check_manager(node: Node, expected: Expected | None, findings: Findings) -> 
         findings.ok("envoy.manager", node.where, "paths and header names are brought to one form; x-forwarded-for fits trusted_hops")
 
 
-def _check_item(item: Node, findings: Findings) -> None:
+def _check_item(item: Node, routes: list[Route] | None, findings: Findings) -> None:
     off, config = item.get("disabled"), item.get("typed_config")
     if off.is_true:
-        findings.error("envoy.disabled", off.where, "ext_authz is off wherever no route turns it on", "remove `disabled`")
+        check_turned_on(item, routes, findings)
     if config.there and config.type != EXT_AUTHZ:
         findings.warning(
             "envoy.matched", config.where, "a matcher decides which requests are checked; the others pass", "put ext_authz there without it"
