@@ -26,7 +26,7 @@ MEMORY: tuple[Mutant, ...] = (
         "and signed.good_under is snapshot.epoch\n",
         "\n",
         "A reload that takes an audience or a role away would not reach people with a remembered token.",
-        (f"{_CHECK}::test_a_reload_of_roles_counts_at_once_and_one_of_routes_keeps_what_is_remembered",),
+        (f"{_REMEMBERED}::test_a_reload_counts_while_the_keys_stay_as_they_are",),
     ),
     Mutant(
         "remembered-whatever-the-keys",
@@ -251,7 +251,7 @@ MEMORY: tuple[Mutant, ...] = (
         "signed.good_under is snapshot.epoch\n            and ",
         "",
         "A changed audience or grant would not reach remembered tokens on the short way.",
-        (f"{_WARM}::test_whatever_changes_counts_on_the_short_way_too",),
+        (f"{_REMEMBERED}::test_a_reload_counts_while_the_keys_stay_as_they_are",),
     ),
     Mutant(
         "short-way-whatever-the-keys",

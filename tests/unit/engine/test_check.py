@@ -237,21 +237,24 @@ def test_a_token_remembered_on_one_route_is_refused_on_another_that_does_not_tak
     data["routes"]["theirs"] = {"paths": ["/theirs"], "authenticate": ["other"], "require": {"authenticated": True}}
     world = World(data)
     headers = bearer(roles=["viewer"])
-    assert world.decide(path="/me", headers=headers).reason is Reason.PERMITTED
+    for _ in range(3):
+        assert world.decide(path="/me", headers=headers).reason is Reason.PERMITTED
     assert world.decide(path="/theirs", headers=headers).reason is Reason.INVALID_TOKEN
 
 
 @pytest.mark.parametrize("after", [600, 601])
 def test_a_remembered_token_ends_with_its_exp(world: World, after: int) -> None:
     headers = bearer(roles=["viewer"])
-    assert world.decide(path="/posts", headers=headers).reason is Reason.PERMITTED
+    for _ in range(3):
+        assert world.decide(path="/posts", headers=headers).reason is Reason.PERMITTED
     world.clock.wall += after + 30
     assert world.decide(path="/posts", headers=headers).reason is Reason.EXPIRED_TOKEN
 
 
 def test_time_that_steps_back_makes_a_remembered_token_not_valid_yet(world: World) -> None:
     headers = bearer(roles=["viewer"], nbf=WALL - 10)
-    assert world.decide(path="/posts", headers=headers).reason is Reason.PERMITTED
+    for _ in range(3):
+        assert world.decide(path="/posts", headers=headers).reason is Reason.PERMITTED
     world.clock.wall -= 100
     assert world.decide(path="/posts", headers=headers).reason is Reason.INVALID_TOKEN
     world.clock.wall += 100
@@ -261,7 +264,8 @@ def test_time_that_steps_back_makes_a_remembered_token_not_valid_yet(world: Worl
 def test_a_time_limited_grant_ends_on_a_remembered_token() -> None:
     data = config(users=[{"match": {"issuer": "corp", "subject": "user-1"}, "roles": ["admin"], "expires_at": "2027-01-15T08:00:10Z"}])
     world = World(data)
-    assert world.decide(path="/admin/x", headers=bearer()).reason is Reason.PERMITTED
+    for _ in range(3):
+        assert world.decide(path="/admin/x", headers=bearer()).reason is Reason.PERMITTED
     world.clock.wall += 11
     assert world.decide(path="/admin/x", headers=bearer()).reason is Reason.INSUFFICIENT_PERMISSION
 

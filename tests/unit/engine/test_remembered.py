@@ -70,6 +70,30 @@ def test_a_remembered_token_counts_no_longer_than_its_keys_may(way: str, reloade
     assert reason(world, way, **fields) is Reason.KEYS_UNAVAILABLE
 
 
+def roles_changed(data: dict[str, Any]) -> None:
+    data["roles"] = {"viewer": {"permissions": ["users:read"]}, "editor": {"permissions": ["x:y"]}, "admin": {"permissions": ["*"]}}
+
+
+def audiences_changed(data: dict[str, Any]) -> None:
+    data["issuers"]["corp"]["audiences"] = ["https://another.example.com"]
+
+
+@both_ways
+@pytest.mark.parametrize(
+    ("change", "expected"), [(roles_changed, Reason.INSUFFICIENT_PERMISSION), (audiences_changed, Reason.INVALID_TOKEN)]
+)
+def test_a_reload_counts_while_the_keys_stay_as_they_are(way: str, change: Callable[[dict[str, Any]], None], expected: Reason) -> None:
+    world, data, fields = World(), config(), {"path": "/posts", "headers": bearer(roles=["viewer"])}
+    for _ in range(3):
+        assert reason(world, way, **fields) is Reason.PERMITTED
+    held = world.tables.keys["corp"].held
+    change(data)
+    world.load(data)
+    world.tables.keys["corp"].held = held  # fetched keys outlive a reload; those of a World are read anew
+    for _ in range(3):
+        assert reason(world, way, **fields) is expected
+
+
 def test_after_a_reload_a_remembered_token_counts_only_where_its_issuer_does() -> None:
     data = config()
     data["routes"]["theirs"] = {"paths": ["/theirs"], "authenticate": ["other"], "require": {"authenticated": True}}
@@ -128,10 +152,6 @@ def test_each_issuer_has_its_own_largest_token() -> None:
     decision = world.decide(path="/me", headers=bearer())
     assert isinstance(decision, Deny)
     assert (decision.reason, decision.detail) == (Reason.INVALID_TOKEN, "longer than max_token_size")
-
-
-def roles_changed(data: dict[str, Any]) -> None:
-    data["roles"] = {"viewer": {"permissions": ["users:read"]}, "editor": {"permissions": ["x:y"]}, "admin": {"permissions": ["*"]}}
 
 
 def users_gone(data: dict[str, Any]) -> None:
