@@ -1,0 +1,1 @@
+"""Decisions compared with an independent evaluator, and every parser fed with mutations."""
