@@ -76,20 +76,28 @@ def _check_file(kept: Kept, findings: Findings) -> None:
     try:
         found = Path(kept.path).stat()
         folder = Path(kept.path).resolve().parent.stat()
+        fixed = os.statvfs(kept.path).f_flag & os.ST_RDONLY
     except OSError as error:
         findings.error(
             "files", kept.where, f"{kept.word} {kept.path} cannot be looked at: {(error.strerror or '').lower()}", "correct the path"
         )
         return
     start = len(findings.all)
-    if found.st_mode & stat.S_IWOTH:
-        findings.error("files.mode", kept.where, f"{kept.word} {kept.path} can be changed by every user", f"chmod o-w {kept.path}")
-    elif found.st_mode & stat.S_IWGRP and found.st_gid not in _own_groups():
-        findings.warning("files.mode", kept.where, f"{kept.word} {kept.path} can be changed by another group", f"chmod g-w {kept.path}")
     if kept.readable is not Severity.OK and found.st_mode & stat.S_IROTH:
         note = findings.error if kept.readable is Severity.ERROR else findings.warning
         way_out = f"chmod 0640 {kept.path}; in Kubernetes defaultMode: 0440 and fsGroup"
         note("files.mode", kept.where, f"{kept.word} {kept.path} can be read by every user", way_out)
+    if not fixed:  # a volume that is mounted read-only has wide modes that mean nothing
+        _check_writers(kept, found, folder, findings)
+    if findings.sound_since(start):
+        findings.ok("files", kept.where, f"{kept.word} {kept.path} has mode {stat.S_IMODE(found.st_mode):04o}")
+
+
+def _check_writers(kept: Kept, found: os.stat_result, folder: os.stat_result, findings: Findings) -> None:
+    if found.st_mode & stat.S_IWOTH:
+        findings.error("files.mode", kept.where, f"{kept.word} {kept.path} can be changed by every user", f"chmod o-w {kept.path}")
+    elif found.st_mode & stat.S_IWGRP and found.st_gid not in _own_groups():
+        findings.warning("files.mode", kept.where, f"{kept.word} {kept.path} can be changed by another group", f"chmod g-w {kept.path}")
     if _open_to_all(folder):
         findings.error(
             "files.folder",
@@ -97,11 +105,13 @@ def _check_file(kept: Kept, findings: Findings) -> None:
             f"the folder of {kept.word} {kept.path} can be written by every user, who can replace it",
             f"chmod o-w {Path(kept.path).parent}",
         )
-    if found.st_uid not in {0, os.geteuid()}:
+    if found.st_uid not in _own_users():
         words = f"{kept.word} {kept.path} belongs to user {found.st_uid}, who can change it"
         findings.warning("files.owner", kept.where, words, "give it to the sidecar's user, or to root")
-    if findings.sound_since(start):
-        findings.ok("files", kept.where, f"{kept.word} {kept.path} has mode {stat.S_IMODE(found.st_mode):04o}")
+
+
+def _own_users() -> set[int]:
+    return {0, os.geteuid()}
 
 
 def _own_groups() -> set[int]:

@@ -150,6 +150,55 @@ def test_a_key_of_another_certificate(folder: Path) -> None:
     assert found == [("error", "files.mode"), ("error", "tls.certificate")]
 
 
+def test_a_volume_that_is_mounted_read_only(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As Kubernetes mounts a ConfigMap: everyone may write, by the mode, and nobody can. Reading is another matter."""
+    real = os.statvfs
+
+    def read_only(path: str) -> Any:
+        found = real(path)
+        return os.statvfs_result((*found[:8], found.f_flag | os.ST_RDONLY, found[9]))
+
+    (folder / "sidecar.yaml").chmod(0o666)
+    (folder / "pepper").chmod(0o666)
+    monkeypatch.setattr(os, "statvfs", read_only)
+    (finding,) = [one for one in looked(folder) if one.severity == "error"]
+    assert "pepper" in finding.message
+    assert "can be read" in finding.message
+
+
+def test_another_owner_and_another_group(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "keys.yaml").chmod(0o660)
+    monkeypatch.setattr(os, "getegid", lambda: 54321)
+    monkeypatch.setattr(os, "getgroups", lambda: [54322])
+    own = (folder / "keys.yaml").stat()
+    wanted = [("warning", "files.mode")] if own.st_gid else []
+    assert bad(looked(folder)) == wanted
+    monkeypatch.setattr("sidecar.app.doctor.files._own_groups", lambda: {54321})
+    assert bad(looked(folder)) == [("warning", "files.mode")]
+    monkeypatch.setattr("sidecar.app.doctor.files._own_users", lambda: {54321})
+    assert bad(looked(folder)).count(("warning", "files.owner")) == 5
+
+
+def test_a_folder_that_this_user_cannot_write(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    assert bad(looked(folder)) == [("error", "files.socket")]
+
+
+def test_certificates_that_cannot_be_read(folder: Path) -> None:
+    settings = settings_of(folder, listen="127.0.0.1:9191", tls={"cert_file": "no.crt", "key_file": "no.key", "client_ca_file": "no.ca"})
+    assert bad(looked(folder, settings)) == [("error", "files")] * 3 + [("error", "tls.certificate")]
+
+
+def test_the_ca_of_an_issuer_is_looked_at(folder: Path) -> None:
+    (folder / "ca.pem").write_text(CANARY)
+    (folder / "ca.pem").chmod(0o646)
+    settings = settings_of(folder)
+    issuer = settings.issuers["b"]
+    refresh = replace(issuer.refresh, ca_file=str(folder / "ca.pem"))
+    changed = replace(settings, issuers={**settings.issuers, "b": replace(issuer, refresh=refresh)})
+    assert bad(looked(folder, changed)) == [("error", "files.mode")]
+
+
 def test_a_directory_is_looked_at_file_by_file(folder: Path) -> None:
     config = folder / "conf.d"
     config.mkdir()

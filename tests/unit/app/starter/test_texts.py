@@ -51,6 +51,8 @@ def test_every_combination_is_valid_and_fits(tmp_path: Path, listen: str, transp
     assert settings.server.transport == transport
     assert len(settings.routes) == len(routes)
     assert bool(settings.api_keys) is api_keys
+    if transport != "auto":
+        return  # Envoy's side is the same for each
     (tmp_path / "envoy.yaml").write_text(envoy_text(wishes))
     findings = Findings()
     check_envoy(read_envoy(str(tmp_path / "envoy.yaml")), expected_of(settings), findings)
