@@ -92,6 +92,19 @@ coverage: setup ## Branch coverage of engine, authn, authz and wire by the tests
 	$(BIN)/python -m pytest -q -n auto tests/unit tests/ports tests/conformance tests/goldens tests/fronts \
 		--cov --cov-report=term-missing:skip-covered --cov-fail-under=95
 
+MESH_TOOLS = istio.io/istio/istioctl/cmd/istioctl@v0.0.0-20260827124520-eed52ebb66ad github.com/envoyproxy/gateway/cmd/egctl@v1.9.1
+
+.PHONY: mesh
+mesh: upstreams ## Check envoy/istio with istioctl and envoy/envoy-gateway with egctl; builds both from source first where they are missing (minutes)
+	@for tool in $(MESH_TOOLS); do \
+		name=$${tool##*/}; name=$${name%@*}; \
+		command -v "$$name" >/dev/null || [ -x "$${GOBIN:-$$HOME/go/bin}/$$name" ] || { \
+			echo "mesh: building $$tool"; \
+			GOROOT="$(CURDIR)/build/upstreams/toolchains/go" GOTOOLCHAIN=local CGO_ENABLED=0 \
+				build/upstreams/toolchains/go/bin/go install "$$tool" || exit 1; }; \
+	done
+	$(BIN)/python -m pytest -q -m mesh tests/project/test_manifests.py
+
 .PHONY: loadtest
 loadtest: setup h2load ## Drive the sidecar with h2load through both fronts and check the content of the replies
 	@$(BIN)/python -m loadtest
@@ -107,11 +120,12 @@ h2load:
 	fi
 
 .PHONY: check
-check: ## All that CI runs: lint, benchmark guard, demo, a share of the mutants, tests
+check: ## All that CI runs: lint, benchmark guard, demo, a share of the mutants, odd paths, tests
 	@$(MAKE) lint
 	@$(MAKE) guard
 	@$(MAKE) demo
 	@$(MAKE) mutate SHARE=4
+	@$(MAKE) upstream-truth SECONDS=30
 	@$(MAKE) test
 
 .PHONY: lock
