@@ -246,14 +246,6 @@ MEMORY: tuple[Mutant, ...] = (
         (f"{_REMEMBERED}::test_a_reload_of_grants_counts_at_once[roles of a key]",),
     ),
     Mutant(
-        "short-way-whatever-the-snapshot",
-        _SHORT,
-        "signed.good_under is snapshot.epoch\n            and ",
-        "",
-        "A changed audience or grant would not reach remembered tokens on the short way.",
-        (f"{_REMEMBERED}::test_a_reload_counts_while_the_keys_stay_as_they_are",),
-    ),
-    Mutant(
         "short-way-whatever-the-keys",
         _SHORT,
         "            and signed.good_with is signed.table.held\n",

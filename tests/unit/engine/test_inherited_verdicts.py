@@ -41,6 +41,7 @@ def answers(world: World, **claims: Any) -> list[dict[str, Any]]:
         {"roles": []},
         {"email": "jane@example.com", "email_verified": True},
         {"email": "jane@example.com", "email_verified": False},
+        {"email": "joe@example.com", "email_verified": True},
         {"permissions": ["posts:create"]},
         {"scope": "write"},
         {"level": True},
