@@ -20,9 +20,9 @@ COLOURS = {"ok": "green", "warning": "yellow", "error": "red"}
     "doctor",
     epilog=examples(
         "sidecar doctor --config /etc/sidecar/config.yaml",
-        "sidecar doctor --config config.yaml --envoy envoy.yaml",
+        "sidecar doctor --config config.yaml --envoy envoy.yaml --offline --strict     # in CI",
         "sidecar doctor --config config.yaml --envoy http://127.0.0.1:9901 --admin http://127.0.0.1:9192",
-        "curl -s http://127.0.0.1:9901/config_dump?include_eds | sidecar doctor --config config.yaml --envoy -",
+        "curl -s 'http://127.0.0.1:9901/config_dump?include_eds' | sidecar doctor --config config.yaml --envoy -",
         "sidecar doctor --config config.yaml --output json | jq '.findings[] | select(.severity == \"error\")'",
     ),
 )
@@ -33,10 +33,11 @@ COLOURS = {"ok": "green", "warning": "yellow", "error": "red"}
     help="Envoy's configuration: a bootstrap file or /config_dump output (- for standard input), or the URL of its admin interface.",
 )
 @click.option("--admin", metavar="URL", help="The admin listener of a running sidecar: what it runs, and how old its keys are.")
+@click.option("--offline", is_flag=True, help="Ask no issuer: nothing is said of their keys, nor of the clock.")
 @click.option("--strict", is_flag=True, help="Warnings count as errors.")
 @click.option("--quiet", is_flag=True, help="Leave out what is as it should be.")
 @output_option
-def command(config: str, envoy: str | None, admin: str | None, strict: bool, quiet: bool, output: str) -> None:
+def command(config: str, envoy: str | None, admin: str | None, offline: bool, strict: bool, quiet: bool, output: str) -> None:
     """Look at everything around a configuration, and say what to change.
 
     The clock against that of the issuers; issuers, their keys and TLS; who may read and write the files; versions and limits; the
@@ -48,7 +49,7 @@ def command(config: str, envoy: str | None, admin: str | None, strict: bool, qui
     from sidecar.app.doctor.diagnosis import diagnose  # noqa: PLC0415 - loads YAML and httpx
 
     try:
-        findings = diagnose(config, envoy, admin)
+        findings = diagnose(config, envoy, admin, offline=offline)
     except (SidecarError, OSError) as error:
         fail(error, output)
     counts = {severity: sum(finding.severity == severity for finding in findings) for severity in COLOURS}

@@ -7,11 +7,10 @@ from sidecar.adapters.clock import SystemClock
 from sidecar.adapters.fetch import HttpxFetcher
 from sidecar.app.validation import Validated, validate_sync
 from sidecar.model.errors import ConfigError, SourceError
-from sidecar.ports import Clock, Fetcher
+from sidecar.ports import Fetcher
 
 from .envoy.check import check_envoy
 from .envoy.source import read_envoy
-from .envoy.tree import Node
 from .expected import expected_of
 from .files import check_files
 from .findings import Finding, Findings, Severity, named
@@ -20,13 +19,16 @@ from .issuers import check_issuers
 from .running import check_running
 
 
-def diagnose(config: str, envoy: str | None = None, admin: str | None = None, *, fetcher: Fetcher | None = None) -> tuple[Finding, ...]:
+def diagnose(
+    config: str, envoy: str | None = None, admin: str | None = None, *, offline: bool = False, fetcher: Fetcher | None = None
+) -> tuple[Finding, ...]:
     """Look at everything around the configuration at ``config``.
 
     Args:
         config: a file or directory, as ``sidecar serve`` takes it.
         envoy: Envoy's configuration: a file, ``-`` for standard input, or its admin interface's URL.
         admin: URL of a running sidecar's admin listener.
+        offline: ask no issuer.
         fetcher: for tests.
 
     Raises:
@@ -43,8 +45,14 @@ def diagnose(config: str, envoy: str | None = None, admin: str | None = None, *,
     check_descriptors(validated.settings if validated else None, findings)
     if validated is not None:
         check_files(validated.settings, config, clock.now().wall, findings)
-    asyncio.run(_over_the_network(validated, admin, fetcher or HttpxFetcher(clock), clock, findings))
-    _check_envoy(tree, validated, findings)
+    fetcher = fetcher or HttpxFetcher(clock)
+    if validated is not None and not offline:
+        asyncio.run(check_issuers(validated.settings, fetcher, clock, findings))
+    if admin:
+        settings, revision = (validated.settings, validated.revision) if validated else (None, "")
+        asyncio.run(check_running(admin, settings, revision, fetcher, findings))
+    if tree is not None:
+        check_envoy(tree, expected_of(validated.settings) if validated else None, findings)
     return tuple(findings.all)
 
 
@@ -57,16 +65,3 @@ def _validated(config: str, findings: Findings) -> Validated | None:
     findings.problems(Severity.WARNING, "config.lint", validated.warnings)
     findings.ok("config", named(config), f"valid, revision {validated.revision}")
     return validated
-
-
-async def _over_the_network(validated: Validated | None, admin: str | None, fetcher: Fetcher, clock: Clock, findings: Findings) -> None:
-    if validated is not None:
-        await check_issuers(validated.settings, fetcher, clock, findings)
-    if admin:
-        settings, revision = (validated.settings, validated.revision) if validated else (None, "")
-        await check_running(admin, settings, revision, fetcher, findings)
-
-
-def _check_envoy(tree: Node | None, validated: Validated | None, findings: Findings) -> None:
-    if tree is not None:
-        check_envoy(tree, expected_of(validated.settings) if validated else None, findings)

@@ -101,6 +101,15 @@ def test_warnings_of_validate_are_among_the_findings(config: Path) -> None:
     assert [finding["key"] for finding in document["findings"] if finding["check"] == "config.lint"] == ["issuers.corp.max_lifetime"]
 
 
+def test_offline_asks_nobody(config: Path) -> None:
+    config.write_text(config.read_text().replace('"file": "jwks.json"', '"url": "https://idp.invalid/jwks.json"'))
+    document = as_json("--config", str(config), "--offline")
+    assert document["ok"] is True
+    checks = {finding["check"] for finding in document["findings"]}
+    assert "config" in checks
+    assert not {check for check in checks if check.startswith(("issuers", "clock"))}
+
+
 def test_an_invalid_configuration_does_not_stop_the_rest(config: Path) -> None:
     config.write_text(config.read_text().replace('"paths"', f'"{CANARY[:4]}aths"'))
     document = as_json("--config", str(config), "--envoy", str(envoy_for(config, failure_mode_allow=True)))
