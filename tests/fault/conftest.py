@@ -49,7 +49,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     here = [item for item in items if HERE in item.path.parents]
     for item in here:
         item.add_marker(pytest.mark.fault)
-    if not config.getoption("-m") and not figures.measuring():
+    chosen = re.search(r"\b(fault|slow)\b", config.getoption("markexpr"))
+    if chosen is None and not figures.measuring():
         long = [item for item in here if item.get_closest_marker("slow")]
         items[:] = [item for item in items if item not in long]
         if long:
