@@ -236,7 +236,7 @@ KEYS: tuple[Mutant, ...] = (
         "return at is not None and 0 <= now.mono - at <= FRESH_SECONDS",
         "return at is not None",
         "A token that came a moment before its key would be refused for ever.",
-        (f"{_JWT}::TestUnknownKid::test_what_was_found_absent_is_not_asked_for_again",),
+        (f"{_JWT}::TestUnknownKid::test_found_absent_ends_while_the_set_stays_young",),
     ),
     Mutant(
         "fetch-for-every-token",

@@ -231,6 +231,16 @@ class TestUnknownKid:
         assert isinstance(verify(mint(NEW), issuer, Instant(WALL + 5, MONO + 5)), Rejected)
         assert isinstance(verify(mint(NEW), issuer, Instant(WALL + 6, MONO + 6)), Undetermined)
 
+    def test_found_absent_ends_while_the_set_stays_young(self) -> None:
+        """Its background refreshes may miss a key by a moment, each of them."""
+        issuer, asks = make_issuer(ES), []
+        verify(mint(NEW), issuer, refresh=bringing(issuer, ES))
+        issuer.table.replace(parse_jwks(jwks(ES)), MONO + 20)
+        verify(mint(NEW), issuer, Instant(WALL + 30, MONO + 30), asks=asks)
+        assert refreshes(asks) == []
+        verify(mint(NEW), issuer, Instant(WALL + 31, MONO + 31), asks=asks)
+        assert refreshes(asks) == ["unknown_kid"]
+
     def test_an_absent_kid_that_came_is_used(self) -> None:
         issuer = make_issuer(ES)
         verify(mint(NEW), issuer, refresh=bringing(issuer, ES))

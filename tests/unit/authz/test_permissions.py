@@ -21,6 +21,7 @@ from sidecar.model.permission import compile_permissions, fault_of_permission, i
         ("posts:*:read", "posts:1:read", True),
         ("posts:*:read", "posts:1:write", False),
         ("posts:*:read", "posts:1:2:read", False),
+        ("posts:*:read", "posts:1:read:all", False),
         ("posts:*:*", "posts:1:2:3", True),
         ("posts:*:*", "posts:1", False),
         ("*:read", "posts:read", True),
