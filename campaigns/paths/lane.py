@@ -42,8 +42,8 @@ class Lane:
 
 
 @contextlib.contextmanager
-def running(program: Program, issuer: IssuerSimulator) -> Iterator[Lane]:
-    """Start a lane."""
+def running(program: Program, issuer: IssuerSimulator, rules: str = "") -> Iterator[Lane]:
+    """Start a lane. ``rules``: another configuration than the one that belongs to the upstream's handlers."""
     with tempfile.TemporaryDirectory(prefix="sidecar-lane-") as name, contextlib.ExitStack() as opened:
         folder = Path(name)
         upstream = Upstream(program, folder)
@@ -58,7 +58,7 @@ def running(program: Program, issuer: IssuerSimulator) -> Iterator[Lane]:
             "ISSUER": issuer.url,
         }
         config = folder / "sidecar.yaml"
-        config.write_text(Template(CONFIG.read_text()).substitute(values))
+        config.write_text(Template(rules or CONFIG.read_text()).substitute(values))
         sidecar = SidecarServer(folder, config, telemetry=telemetry, admin=admin)
         opened.callback(sidecar.stop)
         envoy = TellingEnvoy(

@@ -38,7 +38,7 @@ def test_development_runs_what_production_runs() -> None:
     assert runtime.items() <= dev.items()
 
 
-@pytest.mark.parametrize("lock", ["runtime", "dev", "build"])
+@pytest.mark.parametrize("lock", ["runtime", "dev", "build", "upstreams"])
 def test_every_pin_carries_hashes(lock: str) -> None:
     blocks = re.split(r"\n(?=[A-Za-z0-9])", (ROOT / f"requirements/{lock}.txt").read_text(encoding="utf-8"))
     pinned = [block for block in blocks if PIN.match(block)]
