@@ -65,8 +65,13 @@ def _cells(line: Line) -> list[object]:
     number = _NUMBER.search(line["test"])
     row = line.get("row", int(number[1]) if number else 0)
     numbers = ["-" if line.get(name) is None else line[name] for name in ("wrongly_allowed", "rss_mb", "lag_p99_ms")]
-    words = [line.get(name, "-") for name in ("expected", "front", "measured")]
+    words = [line.get("expected", "-"), line.get("front") or _front(line["test"]), line.get("measured") or line.get("why") or "-"]
     return [row, line.get("fault", line["test"]), *words, *numbers, line["verdict"]]
+
+
+def _front(test: str) -> str:
+    found = re.search(r"native|grpcio", test.partition("[")[2])
+    return found[0] if found else "-"
 
 
 def kept(rows: Sequence[int]) -> list[list[object]]:

@@ -131,5 +131,6 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     report = yield
     if HERE in item.path.parents and (report.when == "call" or report.failed):
         verdict = "known gap" if hasattr(report, "wasxfail") and report.skipped else report.outcome
-        figures.write(item.stash.get(_FIGURE, None), item.name, verdict)
+        why = str(call.excinfo.value).partition("\n")[0][:200] if call.excinfo is not None and report.failed else ""
+        figures.write(item.stash.get(_FIGURE, None), item.name, verdict, why)
     return report

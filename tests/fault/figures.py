@@ -28,9 +28,9 @@ def measuring() -> bool:
     return bool(os.environ.get(FILE))
 
 
-def write(figure: Figure | None, test: str, verdict: str) -> None:
-    """Append the line of one finished test; a test that broke before it had figures is a line, too."""
+def write(figure: Figure | None, test: str, verdict: str, why: str = "") -> None:
+    """Append the line of one finished test; a test that broke before it had figures is a line, too. ``why`` it failed, in a few words."""
     if measuring():
-        line: Mapping[str, object] = {"test": test, "verdict": verdict, **({} if figure is None else asdict(figure))}
+        line: Mapping[str, object] = {"test": test, "verdict": verdict, "why": why, **({} if figure is None else asdict(figure))}
         with Path(os.environ[FILE]).open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")

@@ -91,6 +91,7 @@ class Watch:
         self.wrongly_allowed: list[Answer] = []
         self.rss = 0.0
         self.lag_p99 = math.nan
+        self.machine_p99 = math.nan
         self.secrets = [PEPPER, CANARY, *secrets]
         self._kinds = dict(kinds)
         self._rss_limit, self._unaffected, self._alive, self._lag_wanted = rss_limit, unaffected, alive, lag
@@ -123,7 +124,9 @@ class Watch:
         if self._lag is not None:
             self._lag.kill()
             self._lag.wait()
-            self.lag_p99 = p99([float(line.split()[1]) for line in self._lag_file.read_text().splitlines() if line.count(" ") == 1])
+            samples = [line.split() for line in self._lag_file.read_text().splitlines() if line.count(" ") == 2]
+            self.lag_p99 = p99([float(answer) for _, answer, _ in samples])
+            self.machine_p99 = p99([float(overslept) for _, _, overslept in samples])
 
     def check(self) -> None:
         """Assert every invariant that can be seen from outside."""
@@ -137,8 +140,10 @@ class Watch:
             assert not hit, f"unrelated credentials were hit: {hit[:5]} of {len(self.of('other'))}"
         assert self.rss <= self._rss_limit, f"{self.rss / 1e6:.0f} MB resident"
         if self._lag_wanted:
-            limit = LAG_LIMIT if measuring() else LAG_LIMIT_SHARED
-            assert self.lag_p99 < limit, f"event loop late by {self.lag_p99 * 1000:.1f} ms (p99)"
+            # An answer takes two turns on a core: the sidecar's and the asker's.
+            limit = (LAG_LIMIT if measuring() else LAG_LIMIT_SHARED) + 2 * self.machine_p99
+            words = f"event loop late by {self.lag_p99 * 1000:.1f} ms (p99), the machine by {self.machine_p99 * 1000:.1f} ms"
+            assert self.lag_p99 < limit, words
 
     def of(self, kind: str, since: float = 0.0, until: float = math.inf) -> list[Answer]:
         """Answers of the kinds that begin so, by the monotonic time of their request."""

@@ -1,7 +1,8 @@
 """Run as a script: asks /livez again and again and writes how long each answer took.
 
 The page is answered on the sidecar's event loop, so an answer that takes long says that the loop was late. A process of its own,
-with nothing imported: the test's own threads must not be what is measured.
+with nothing imported: the test's own threads must not be what is measured. How much longer it slept than it wanted to goes beside it:
+that is how late the machine lets anybody be at the time.
 """
 
 import socket
@@ -12,7 +13,7 @@ INTERVAL = 0.02
 
 
 def main(port: int, path: str) -> None:
-    """Write ``start seconds`` (monotonic; both in seconds) a line until killed; a page that does not come is ``start inf``."""
+    """Write ``start answer overslept``, in seconds, a line until killed; ``inf`` for a page that does not come."""
     connection: socket.socket | None = None
     with open(path, "w", buffering=1) as out:  # noqa: PTH123 - without imports
         while True:
@@ -26,11 +27,13 @@ def main(port: int, path: str) -> None:
             except OSError:
                 answered = False
             took = time.monotonic() - began
-            out.write(f"{began:.6f} {took if answered else float('inf'):.6f}\n")
+            slept = time.monotonic()
+            time.sleep(INTERVAL)
+            overslept = time.monotonic() - slept - INTERVAL
+            out.write(f"{began:.6f} {took if answered else float('inf'):.6f} {overslept:.6f}\n")
             if not answered and connection is not None:
                 connection.close()
                 connection = None
-            time.sleep(INTERVAL)
 
 
 if __name__ == "__main__":
