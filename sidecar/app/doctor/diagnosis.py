@@ -7,7 +7,6 @@ from sidecar.adapters.clock import SystemClock
 from sidecar.adapters.fetch import HttpxFetcher
 from sidecar.app.validation import Validated, validate_sync
 from sidecar.model.errors import ConfigError, SourceError
-from sidecar.ports import Fetcher
 
 from .envoy.check import check_envoy
 from .envoy.source import read_envoy
@@ -19,9 +18,7 @@ from .issuers import check_issuers
 from .running import check_running
 
 
-def diagnose(
-    config: str, envoy: str | None = None, admin: str | None = None, *, offline: bool = False, fetcher: Fetcher | None = None
-) -> tuple[Finding, ...]:
+def diagnose(config: str, envoy: str | None = None, admin: str | None = None, *, offline: bool = False) -> tuple[Finding, ...]:
     """Look at everything around the configuration at ``config``.
 
     Args:
@@ -29,7 +26,6 @@ def diagnose(
         envoy: Envoy's configuration: a file, ``-`` for standard input, or its admin interface's URL.
         admin: URL of a running sidecar's admin listener.
         offline: ask no issuer.
-        fetcher: for tests.
 
     Raises:
         SourceError: one of the inputs is not there, or not what it should be.
@@ -45,7 +41,7 @@ def diagnose(
     check_descriptors(validated.settings if validated else None, findings)
     if validated is not None:
         check_files(validated.settings, config, clock.now().wall, findings)
-    fetcher = fetcher or HttpxFetcher(clock)
+    fetcher = HttpxFetcher(clock)
     if validated is not None and not offline:
         asyncio.run(check_issuers(validated.settings, fetcher, clock, findings))
     if admin:
