@@ -120,10 +120,11 @@ h2load:
 	fi
 
 .PHONY: check
-check: ## All that CI runs: lint, benchmark guard, demo, a share of the mutants, odd paths, tests
+check: ## All that CI runs: lint, benchmark guard, demo, shares of fuzzing and the mutants, odd paths, tests
 	@$(MAKE) lint
 	@$(MAKE) guard
 	@$(MAKE) demo
+	@$(MAKE) fuzz SECONDS=40
 	@$(MAKE) mutate SHARE=4
 	@$(MAKE) upstream-truth SECONDS=30
 	@$(MAKE) test

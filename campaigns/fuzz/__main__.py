@@ -14,12 +14,14 @@ from . import crashes
 from .decisions import Tally, compare
 
 DECISIONS = "decisions"
+FULL = 180.0
+"""Seconds of a whole run."""
 SHARE = 0.6
 """Of the time, what the comparison of decisions gets; the parsers share the rest."""
 
 
 def main() -> int:
-    """Run what is asked for. The share of CI writes no results."""
+    """Run what is asked for; a share of it leaves no results."""
     options = arguments()
     rng = random.Random(options.seed)
     print(f"seed {options.seed}")
@@ -44,11 +46,13 @@ def main() -> int:
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="campaigns.fuzz", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=180.0, help="time for everything (180)")
+    parser.add_argument("--seconds", type=float, help=f"time for everything ({FULL:g}); with it no results are written")
     parser.add_argument("--only", default="", help="decisions, or the name of one parser")
     parser.add_argument("--seed", type=int, default=secrets.randbelow(2**32), help="to run the same again")
-    parser.add_argument("--results", action="store_true", help="write campaigns/results/fuzz.json")
-    return parser.parse_args()
+    options = parser.parse_args()
+    options.results = options.seconds is None and not options.only
+    options.seconds = options.seconds or FULL
+    return options
 
 
 def show_decisions(tally: Tally) -> int:

@@ -15,7 +15,7 @@ from .core import START, Core, encode
 from .pool import Pool, make_pool
 
 ROUNDS = 6
-REQUESTS = 60
+REQUESTS = 100
 STEPS = (0, 0, 0, 0, 0.5, 1, 1, 15, 29, 30, 31, 60, 600)
 MAX_FOUND = 10
 
@@ -46,7 +46,7 @@ def compare(rng: random.Random, seconds: float, tokens: int = 1500) -> Tally:
         note(tally, differences(said, expected), case)
     pool = make_pool(rng, tokens)
     while time.monotonic() - began < seconds and len(tally.found) < MAX_FOUND:
-        one_world(rng, pool, tally)
+        one_world(rng, pool, tally, began + seconds)
     tally.seconds = time.monotonic() - began
     return tally
 
@@ -78,7 +78,7 @@ def repair(config: Any, error: ConfigError) -> bool:
     return 0 < len(config["routes"]) < before
 
 
-def one_world(rng: random.Random, pool: Pool, tally: Tally) -> None:
+def one_world(rng: random.Random, pool: Pool, tally: Tally, until: float) -> None:
     """One configuration, its edits, and requests that come again while time goes on."""
     core, config, keys = valid_world(rng, pool, tally)
     tally.configs += 1
@@ -93,7 +93,7 @@ def one_world(rng: random.Random, pool: Pool, tally: Tally) -> None:
             check(core, config, keys, request, tally)
             check(core, config, keys, request.as_map(), tally)
             core.move(rng.choice(STEPS) if rng.random() < 0.1 else 0)
-        if core.clock.wall > START + 3300:
+        if core.clock.wall > START + 3300 or time.monotonic() > until:
             break
 
 

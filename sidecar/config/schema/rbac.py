@@ -40,7 +40,7 @@ class Match(Section):
     """Whom a grant is for. API-key owners never match."""
 
     issuer: Name = Field(description="Name of the issuer that vouches for the person.")
-    subject: Word | None = Field(default=None, description="The subject exactly, as the issuer's claims.subject gives it.")
+    subject: Word | None = Field(default=None, description="The subject exactly, with claims.subject_template applied.")
     email: Word | None = Field(default=None, description="The e-mail address; it counts only when it is trusted (claims.email_trust).")
 
     @model_validator(mode="after")
