@@ -25,7 +25,7 @@ LIES = [
     pytest.param(lambda corp, thief: document(thief.url, thief.jwks_url), "another issuer's", id="issuer"),
     pytest.param(lambda corp, _: document(corp.url + "/", corp.jwks_url), "another issuer's", id="issuer-slash", marks=slow),
     pytest.param(lambda corp, _: document(corp.url, "http://idp.example.com/jwks.json"), "https only", id="plain-http", marks=slow),
-    pytest.param(lambda corp, thief: redirects(thief.url + DISCOVERY_PATH), "redirects to", id="redirect"),
+    pytest.param(lambda corp, thief: redirects(thief.url + DISCOVERY_PATH), "redirects to", id="redirect", marks=slow),
     pytest.param(lambda corp, _: document(corp.url, 7), "no jwks_uri", id="no-jwks-uri", marks=slow),
     pytest.param(lambda corp, _: says("<html>"), "cannot be read", id="html", marks=slow),
 ]
