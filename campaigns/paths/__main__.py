@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import uvloop
@@ -91,7 +92,7 @@ def verdict(tallies: dict[str, Tally], found: list[Wrong]) -> int:
     counted = [counter for tally in tallies.values() for counter in tally.outcomes.values()]
     faults = sum(counter[Outcome.FAULT] for counter in counted)
     if faults:
-        print(f"{faults} paths were judged by nobody (503): the machine is too busy", file=sys.stderr)
+        print(f"{faults} paths were judged by nobody (503, or no answer): the machine is too busy, or something has ended", file=sys.stderr)
     served = all(counter[Outcome.SERVED] and counter[Outcome.DENIED] and counter[Outcome.REFUSED] for counter in counted)
     if not served:
         print("a lane served, denied or refused nothing at all: it shows nothing", file=sys.stderr)
@@ -106,7 +107,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     with contextlib.ExitStack() as opened:
         issuer = opened.enter_context(IssuerSimulator("ES256"))
         try:
-            lanes = [opened.enter_context(running(program, issuer)) for program in programs]
+            # Open until the lanes have stopped: what a thread has started ends with it (tests.servers.proc.TIED).
+            pool = opened.enter_context(ThreadPoolExecutor(len(programs)))
+            lanes = list(pool.map(lambda program: opened.enter_context(running(program, issuer)), programs))
         except MissingUpstream as missing:
             print(f"campaigns.paths: {missing}", file=sys.stderr)
             return 2
@@ -128,7 +131,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         report.write("paths", "Upstream truth: paths through Envoy to real upstreams", "make upstream-truth", COLUMNS, table, facts)
     else:
         for row in (COLUMNS, *table):
-            print("  ".join(str(cell) for cell in row))
+            print("  ".join(str(cell).ljust(len(head)) for cell, head in zip(row, (f"{'':22}", *COLUMNS[1:]), strict=True)))
         print(", ".join(f"{name}: {value}" for name, value in facts.items()))
     return verdict(tallies, found)
 

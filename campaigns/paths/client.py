@@ -26,6 +26,8 @@ class Answer(NamedTuple):
 
 
 CLOSED = Answer(0, {}, b"")
+NOBODY = Answer(503, {}, b"")
+"""Nothing listens, or nothing came in time."""
 
 
 class Client(Protocol):
@@ -69,6 +71,9 @@ class Http1:
                 bearer = f"authorization: Bearer {token}\r\n".encode() if token else b""
                 writer.write(b"GET " + path + b" HTTP/1.1\r\nhost: " + HOST + b"\r\n" + bearer + b"\r\n")
                 return await self._read(reader)
+        except (ConnectionRefusedError, TimeoutError):
+            self.close()
+            return NOBODY
         except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ValueError):
             self.close()
             return CLOSED
@@ -126,6 +131,9 @@ class Http2:
                     headers.append((b"authorization", f"Bearer {token}".encode()))
                 self._state.send_headers(stream, headers, end_stream=True)
                 return await self._read(stream)
+        except (ConnectionRefusedError, TimeoutError):
+            self.close()
+            return NOBODY
         except (OSError, h2.exceptions.ProtocolError, ValueError):
             self.close()
             return CLOSED
