@@ -150,7 +150,16 @@ def line(rng: random.Random, place: Any, text: str) -> tuple[str, str]:
         )
         return "cookie", rng.choice(forms)
     if "query" in place:
-        return "?", f"{place['query']}={text}"
+        name = place["query"]
+        odd = (
+            f"{name}={text}&{name}=x",
+            f"{name}={text}&%61{name[1:]}=x",
+            f"x=1;{name}={text}",
+            name,
+            f"{name}={text};a=b",
+            f"+{name}={text}",
+        )
+        return "?", rng.choice(odd) if rng.random() < 0.15 else f"{name}={text}"
     scheme = place.get("scheme")
     if scheme is None:
         return place["header"], text

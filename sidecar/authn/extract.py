@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from itertools import chain
 from typing import Literal, NamedTuple
+from urllib.parse import unquote_plus
 
 from sidecar.model.outcome import Rejected
 from sidecar.model.reason import Reason
@@ -231,7 +232,7 @@ class Extraction:
                 yield judges.judge(values[0])
         for name, judges in self._queries:
             values = query_values(path, name)
-            if len(values) > 1:
+            if values is None or len(values) > 1:
                 yield Rejected(Reason.MULTIPLE_CREDENTIALS, f"query parameter {name} given twice")
             elif values:
                 yield judges.judge(values[0])
@@ -251,10 +252,20 @@ def cookie_values(headers: Headers, name: str) -> list[str] | None:
     return values
 
 
-def query_values(path: str, name: str) -> list[str]:
-    """Return every raw value of a query parameter; its name counts only as it is written in the configuration."""
+def query_values(path: str, name: str) -> list[str] | None:
+    """Return every raw value of a query parameter; None where readers could differ about which parameters have its name."""
     query = path.partition("?")[2].partition("#")[0]
-    return _query_pattern(name).findall(query)
+    values: list[str] = _query_pattern(name).findall(query)
+    if _AS_WRITTEN.search(query) is None:
+        return values
+    # Readers decode names, and some part parameters at semicolons, too.
+    names = (pair.partition("=")[0] for pair in _SEPARATOR.split(query))
+    readable = sum(unquote_plus(one).strip() == name for one in names)
+    return values if readable == len(values) else None
+
+
+_AS_WRITTEN = re.compile("[%+;]")
+_SEPARATOR = re.compile("[&;]")
 
 
 # Names come from the configuration; patterns, because a header may hold 100,000 pairs (security rule 30).
@@ -275,4 +286,4 @@ def cookie_as_read(*names: str) -> str:
 
 @lru_cache(maxsize=64)
 def _query_pattern(name: str) -> re.Pattern[str]:
-    return re.compile(rf"(?:^|&){re.escape(name)}=([^&]*)")
+    return re.compile(rf"(?:^|&){re.escape(name)}(?:=([^&]*)|(?=&|$))")

@@ -101,7 +101,7 @@ class Credentials:
         if not self._others:
             return TakenOff(removed) if removed else NOTHING_TAKEN_OFF
         cookies = tuple(name for name in self._cookies if not _kept("cookie", name, accepted) and cookie_values(headers, name) != [])
-        queries = tuple(name for name in self._queries if not _kept("query", name, accepted) and query_values(request.path, name))
+        queries = tuple(name for name in self._queries if not _kept("query", name, accepted) and query_values(request.path, name) != [])
         rest = _cookies_without(headers, self._cookie_pattern) if cookies else None
         return TakenOff(
             (*removed, "cookie") if rest == "" else removed,

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote_plus
 
 from .request import Refusal, Request
 
@@ -43,7 +44,8 @@ def cookie_pairs(line: str) -> list[tuple[str, str]]:
 
 def query_pairs(path: str) -> list[tuple[str, str]]:
     """Return name and value of each query parameter, undecoded."""
-    return [(name, value) for name, _, value in (part.partition("=") for part in path.partition("?")[2].partition("#")[0].split("&"))]
+    parts = path.partition("?")[2].partition("#")[0].split("&")
+    return [(name, value) for name, _, value in (part.partition("=") for part in parts)]
 
 
 def value_at(place: Place, request: Request) -> str | None:
@@ -55,8 +57,15 @@ def value_at(place: Place, request: Request) -> str | None:
         return lines[0] if lines else None
     if "cookie" in place:
         return cookie_at(place["cookie"], request)
-    values = [value for name, value in query_pairs(request.path) if name == place["query"]]
-    if len(values) > 1:
+    return query_at(place["query"], request)
+
+
+def query_at(name: str, request: Request) -> str | None:
+    """Return a query parameter's value. Refused: the name twice, or in a spelling that some reader takes for it."""
+    values = [value for key, value in query_pairs(request.path) if key == name]
+    pieces = re.split("[&;]", request.path.partition("?")[2].partition("#")[0])
+    readable = [piece for piece in pieces if unquote_plus(piece.partition("=")[0]).strip() == name]
+    if len(values) > 1 or len(readable) != len(values):
         raise Refusal("multiple_credentials")
     return values[0] if values else None
 

@@ -118,7 +118,15 @@ def test_cookies(lines: list[str], expected: object) -> None:
         ("/access_token=x", None),
         (f"/a?access_token={JWT}&access_token={JWT}", Reason.MULTIPLE_CREDENTIALS),
         ("/a?access_token=", Reason.INVALID_TOKEN),
-        ("/a?%61ccess_token=x", None),
+        ("/a?x=1&access_token&y=2", Reason.INVALID_TOKEN),
+        (f"/a?access_token={JWT}&access_token", Reason.MULTIPLE_CREDENTIALS),
+        ("/a?access_tokens=1&my_access_token=2", None),
+        ("/a?%61ccess_token=x", Reason.MULTIPLE_CREDENTIALS),  # a reader that decodes names sees it
+        (f"/a?access_token={JWT}&%61ccess%5Ftoken=x", Reason.MULTIPLE_CREDENTIALS),
+        (f"/a?x=1;access_token=x&access_token={JWT}", Reason.MULTIPLE_CREDENTIALS),
+        (f"/a?access_token={JWT};access_token=x", Reason.MULTIPLE_CREDENTIALS),
+        (f"/a?+access_token=x&access_token={JWT}", Reason.MULTIPLE_CREDENTIALS),
+        (f"/a?q=%61+b;c&access_token={JWT}&q=%26access_token=x", ("jwt", JWT, ("corp",))),
     ],
 )
 def test_query_parameters_only_when_configured(path: str, expected: object) -> None:
