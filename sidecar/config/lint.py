@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
+from sidecar.engine.canonical import ENCODED_SLASH
 from sidecar.model.errors import Problem, Where
 from sidecar.model.key_entry import KeyEntry
 from sidecar.model.settings import DiscoveredKeys, IssuerSettings, RouteSettings, Settings, SharedSecretKeys, UrlKeys
@@ -25,6 +26,9 @@ def lint(settings: Settings, keys: Mapping[str, KeyFileRead], place: Place) -> N
     _lint_credentials(settings, place)
     for route in open_catch_alls(settings):
         place.warn(("routes", route.name), "lets anyone in on every path", "give it `require`, or name the paths that are public")
+        if ENCODED_SLASH in route.allow:
+            doubt = "encoded_slash on every path: where the upstream decodes, /admin%2Fx is the path of a stricter route"
+            place.warn(("routes", route.name, "allow"), doubt, "allow it on the paths that need it")
     for route in settings.routes.values():
         _lint_route(route, settings, place)
     _lint_subjects(settings, place)
