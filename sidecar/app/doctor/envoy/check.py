@@ -12,7 +12,6 @@ from .source import BOOTSTRAP_DUMP, parts_in_use
 from .tree import Node
 
 OLDEST = (1, 30)
-LISTENER = "filter_chains"
 
 
 def check_envoy(root: Node, expected: Expected | None, findings: Findings) -> None:
