@@ -44,6 +44,8 @@ def differences(said: Verdict, expected: Verdict) -> list[str]:
         out.append(f"reason {said.reason}, not {expected.reason}")
     elif said.status != expected.status:
         out.append(f"status {said.status}, not {expected.status}")
+    elif said.told != expected.told:
+        out.append(f"headers say {sorted(said.told - expected.told)}, not {sorted(expected.told - said.told)}")
     if said.route != expected.route and (expected.allows or (said.route and expected.route)):
         out.append(f"route {said.route!r}, not {expected.route!r}")
     if said.allows and expected.allows:

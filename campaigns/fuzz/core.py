@@ -1,6 +1,7 @@
 """The real core in memory, and what Envoy would make of its answers."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -58,11 +59,27 @@ class Core(World):
         reason = decision.reason.value
         if isinstance(decision, Deny) or not allowed(response):
             assert not allowed(response), f"an answer that allows beside the record of {reason}"
-            return Verdict(reason, response.denied_response.status.code, decision.route)
+            return Verdict(reason, response.denied_response.status.code, decision.route, told=told(response))
         assert response.WhichOneof("http_response") == "ok_response", "an allow without ok_response"
         present = {name for name, _ in query_pairs(request.path)}
         removed = frozenset(response.ok_response.query_parameters_to_remove) & present
         return Verdict(reason, 200, decision.route, apply(request, response), removed, decision.principal.identity.subject)
+
+
+def told(response: CheckResponse) -> frozenset[str]:
+    """Return what the client's headers say of a denial, in the reference's words."""
+    said = set()
+    for option in response.denied_response.headers:
+        name, value = option.header.key.lower(), option.header.value
+        if name == "cache-control":
+            said.add(value)
+        elif name == "allow":
+            said |= {f"allow {method}" for method in value.split(", ")}
+        elif name == "grpc-status":
+            said.add(f"grpc-status {value}")
+        elif name == "www-authenticate":
+            said |= {"challenge", *(f"error {word}" for word in re.findall('error="([^"]*)"', value))}
+    return frozenset(said)
 
 
 def apply(request: Request, response: CheckResponse) -> tuple[tuple[str, str], ...]:

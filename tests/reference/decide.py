@@ -8,7 +8,7 @@ from . import credentials, people, tokens
 from .grants import Grants, require
 from .paths import read_host, read_path
 from .people import Person
-from .request import Refusal, Request, Verdict
+from .request import ERRORS, GRPC, Refusal, Request, Verdict
 from .routes import by_method, in_context, routes_at, server
 from .upstream import identity, query_removed, seen, unordered
 
@@ -27,10 +27,28 @@ def decide(config: Config, keys: Keys, request: Request, now: float) -> Verdict:
         person, reason = (Person(anonymous=True), "preflight") if preflight else authorised(config, keys, route, request, now)
         own = {} if person.anonymous else identity(config, person, Grants(config, person))
     except Refusal as refused:
-        return Verdict(refused.reason, refused.status, route)
+        return Verdict(refused.reason, refused.status, route, told=told(config, route, request, refused))
     return Verdict(
-        reason, 200, route, seen(config, request, own, person), query_removed(config, request, person), person.subject, unordered(config)
+        reason,
+        200,
+        route,
+        seen(config, request, own, person),
+        query_removed(config, request, person),
+        person.subject,
+        unordered=unordered(config),
     )
+
+
+def told(config: Config, route: str, request: Request, refused: Refusal) -> frozenset[str]:
+    """Return what the client's headers say of a denial: docs/reference/headers.md, security rule 17."""
+    said = {"no-store", *(f"allow {method}" for method in refused.methods)}
+    if request.lines("content-type")[:1] and request.lines("content-type")[0].startswith("application/grpc"):
+        said.add(f"grpc-status {GRPC[refused.status]}")
+    if route and config["routes"][route]["authenticate"] != ["anonymous"] and (refused.status == 401 or refused.reason in ERRORS):
+        said.add("challenge")
+        if refused.reason in ERRORS:
+            said.add(f"error {ERRORS[refused.reason]}")
+    return frozenset(said)
 
 
 def read_size(request: Request) -> None:
@@ -54,7 +72,8 @@ def choose(config: Config, request: Request) -> tuple[str, bool]:
     asked = preflight_route(routes, names, request)
     fitting = [asked] if asked else by_method(routes, names, request.method)
     if not fitting:
-        raise Refusal("method_not_allowed")
+        methods = {method for name in names for method in routes[name]["methods"]}
+        raise Refusal("method_not_allowed", methods=frozenset(methods | ({"HEAD"} if "GET" in methods else set())))
     if reading.features - set(routes[fitting[0]].get("allow", ())):
         raise Refusal("ambiguous_path")
     return fitting[0], bool(asked)

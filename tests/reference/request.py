@@ -39,6 +39,8 @@ class Verdict:
     upstream: tuple[tuple[str, str], ...] = ()
     query_removed: frozenset[str] = frozenset()
     subject: str = ""
+    told: frozenset[str] = frozenset()
+    """Of a denial: ``no-store``, ``grpc-status N``, ``allow METHOD`` for each, ``challenge`` where there is one, ``error WORD`` in it."""
     unordered: tuple[tuple[str, str], ...] = ()
     """Names of headers whose members have no documented order, and what stands between these."""
 
@@ -66,10 +68,15 @@ STATUS = {
 }
 
 
-class Refusal(Exception):
-    """The request is refused for this reason."""
+GRPC = {400: 3, 401: 16, 403: 7, 405: 12, 429: 8, 503: 14}
+ERRORS = {"invalid_token": "invalid_token", "expired_token": "invalid_token", "insufficient_scope": "insufficient_scope"}
 
-    def __init__(self, reason: str, status: int = 0) -> None:
+
+class Refusal(Exception):
+    """The request is refused for this reason. ``methods``: those that the place has, where none fits."""
+
+    def __init__(self, reason: str, status: int = 0, methods: frozenset[str] = frozenset()) -> None:
         super().__init__(reason)
         self.reason = reason
+        self.methods = methods
         self.status = status or STATUS[reason]

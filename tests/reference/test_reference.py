@@ -188,3 +188,11 @@ def test_what_the_upstream_sees() -> None:
     assert ("x-user-id", "admin") not in found.upstream
     assert ("x-api", "1") in found.upstream
     assert {fold(name) for name in ("x_user_id", "X.User.Id", " x-user-id ")} == {"x-user-id"}
+
+
+def test_what_a_denied_client_is_told() -> None:
+    assert ask("/posts", "PUT").told == {"no-store", "allow GET", "allow HEAD"}
+    assert ask("/posts").told == {"no-store", "challenge"}
+    assert ask("/posts", token="x").told == {"no-store", "challenge", "error invalid_token"}
+    assert ask("/posts/mine", "POST", token=token()).told == {"no-store", "challenge", "error insufficient_scope"}
+    assert ask("/nowhere", content_type="application/grpc+proto").told == {"no-store", "grpc-status 7"}

@@ -55,6 +55,9 @@ def test_a_hole_is_noticed(hole: str, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_words_for_differences() -> None:
     said = Verdict("permitted", 200, "r", (("a", "1"),), frozenset(), "me")
     assert cases.differences(said, said) == []
+    denied = Verdict("no_route", 403, told=frozenset({"no-store"}))
+    assert cases.differences(denied, replace(denied, status=404)) == ["status 403, not 404"]
+    assert cases.differences(denied, replace(denied, told=frozenset({"challenge"}))) == ["headers say ['no-store'], not ['challenge']"]
     assert cases.differences(said, Verdict("no_route", 403)) == ["reason permitted, not no_route"]
     assert cases.differences(said, replace(said, route="s")) == ["route 'r', not 's'"]
     assert cases.differences(said, replace(said, upstream=())) == ["upstream sees [('a', '1')], not []"]
