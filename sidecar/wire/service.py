@@ -53,7 +53,10 @@ class CheckService:
         snapshot = self._current.snapshot
         if snapshot is None:
             return self.refuse(Reason.NOT_READY, "no configuration yet")
-        now = self._now()
+        try:
+            now = self._now()
+        except Exception as error:  # noqa: BLE001 - the boundary
+            return _without_time(error)
         budget = snapshot.check_deadline
         if time_left is not None and time_left - WAY_BACK < budget:
             budget = time_left - WAY_BACK
@@ -111,7 +114,11 @@ class CheckService:
 
     def refuse(self, reason: Reason, detail: str) -> bytes:
         """Deny a check unread."""
-        return self._conclude(Deny(reason, detail=detail), None, self._current.snapshot, self._now(), float("inf"))
+        try:
+            now = self._now()
+        except Exception as error:  # noqa: BLE001 - the boundary
+            return _without_time(error)
+        return self._conclude(Deny(reason, detail=detail), None, self._current.snapshot, now, float("inf"))
 
     def _end(self, pending: Pending, decision: object) -> bytes:
         begun = pending.state
@@ -168,6 +175,12 @@ def _fault(error: Exception) -> Deny:
     """The one road of every surprise: logged with its place, and denied ``internal_error``, which counts it."""
     report("a check failed", error)
     return Deny(Reason.INTERNAL_ERROR)
+
+
+def _without_time(error: Exception) -> bytes:
+    """Deny although not even the clock could be read: nothing can be counted or recorded then."""
+    report("the clock could not be read", error)
+    return _LAST_RESORT
 
 
 class Begun:

@@ -23,6 +23,23 @@ def test_ids_are_unique_and_of_one_length() -> None:
     assert DecisionIds(b"\x00" * 6).next() != DecisionIds(b"\x01" * 6).next()
 
 
+def test_an_id_that_could_not_be_made_is_not_the_last_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Memory ran out once while the head of the next 1,024 ids was made: later ids come, and none comes twice."""
+    ids = DecisionIds(b"\xff" * 6)
+    made = [ids.next() for _ in range(1024)]
+    with monkeypatch.context() as short:
+
+        def fail(*_: object) -> str:
+            raise MemoryError
+
+        short.setattr(DecisionIds, "_head_of", fail)
+        for _ in range(3):
+            with pytest.raises(MemoryError):
+                ids.next()
+    made += [ids.next() for _ in range(3000)]
+    assert len(set(made)) == 4024
+
+
 @pytest.mark.parametrize(
     ("hops", "peer", "forwarded", "expected"),
     [
