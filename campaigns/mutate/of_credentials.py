@@ -30,10 +30,18 @@ CREDENTIALS: tuple[Mutant, ...] = (
     Mutant(
         "the-first-of-two-cookies",
         "sidecar/authn/extract.py",
-        "if values is None or len(values) > 1:",
-        "if values is None:",
+        '            if values is None or len(values) > 1:\n                yield Rejected(Reason.MULTIPLE_CREDENTIALS, f"cookie',
+        '            if values is None:\n                yield Rejected(Reason.MULTIPLE_CREDENTIALS, f"cookie',
         "Of two session cookies we would judge one and the upstream might believe the other.",
         (f"{_EXTRACT}::test_cookies",),
+    ),
+    Mutant(
+        "the-first-of-two-query-parameters",
+        "sidecar/authn/extract.py",
+        '            if values is None or len(values) > 1:\n                yield Rejected(Reason.MULTIPLE_CREDENTIALS, f"query',
+        '            if values is None:\n                yield Rejected(Reason.MULTIPLE_CREDENTIALS, f"query',
+        "Of two tokens in the query we would judge one and the upstream might believe the other.",
+        (f"{_EXTRACT}::test_query_parameters_only_when_configured",),
     ),
     Mutant(
         "cookies-that-others-read",
