@@ -5,7 +5,7 @@ Keyed on the token's SHA-256; times are compared by us. Verified ones are bounde
 good ones.
 """
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 
 from cachetools import LRUCache
 
@@ -55,13 +55,15 @@ class TokenCache:
         self._count.stale += 1
         return None
 
-    def rejected(self, key: bytes, issuers: Mapping[str, Issuer], now: Instant) -> Rejected | None:
-        """Return a recent rejection that was made with the same issuer configuration and keys."""
+    def rejected(self, key: bytes, issuers: Mapping[str, Issuer], accepted: Container[str], now: Instant) -> Rejected | None:
+        """Return a recent rejection by an ``accepted`` issuer that was made with the same configuration and keys of it."""
         entry = self._rejected.get(key)
         if entry is None:
             self._rejected_count.miss += 1
             return None
         verdict, issuer, keys, at = entry
+        if issuer.name not in accepted:
+            return None  # where this issuer's tokens do not count, that is what is wrong with it
         if issuers.get(issuer.name) is issuer and issuer.usable_keys(now) is keys and at <= now.mono < at + REJECTED_SECONDS:
             self._rejected_count.hit += 1
             return verdict

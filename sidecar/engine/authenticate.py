@@ -69,7 +69,7 @@ class Authenticator:
         self, presented: Presented, key: bytes, snapshot: Snapshot, now: Instant
     ) -> Generator[Ask, object, Known | Rejected | Undetermined]:
         """Verify a token; ``key`` is its digest."""
-        known = self.tokens.rejected(key, snapshot.issuers, now)
+        known = self.tokens.rejected(key, snapshot.issuers, presented.group.by_name, now)
         if known is not None:
             return known
         if not jwt_shaped(presented.value):

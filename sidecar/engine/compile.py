@@ -84,6 +84,8 @@ def _named(settings: Settings) -> Iterable[str]:
     """Give every permission that the configuration names."""
     for role in settings.roles.values():
         yield from role.permissions
+    for grant in settings.users:
+        yield from grant.permissions
     for route in settings.routes.values():
         for keyword, values in route.require.parts if route.require is not None else ():
             if keyword in _PERMISSION_KEYWORDS:

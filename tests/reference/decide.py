@@ -44,11 +44,17 @@ def told(config: Config, route: str, request: Request, refused: Refusal) -> froz
     said = {"no-store", *(f"allow {method}" for method in refused.methods)}
     if request.lines("content-type")[:1] and request.lines("content-type")[0].startswith("application/grpc"):
         said.add(f"grpc-status {GRPC[refused.status]}")
-    if route and config["routes"][route]["authenticate"] != ["anonymous"] and (refused.status == 401 or refused.reason in ERRORS):
+    if refused.status == 401 and config["routes"][route]["authenticate"] != ["anonymous"]:
         said.add("challenge")
-        if refused.reason in ERRORS:
-            said.add(f"error {ERRORS[refused.reason]}")
+    if refused.reason in ERRORS and takes_bearer(config, route):  # RFC 6750: the error is a word of Bearer's own
+        said |= {"challenge", f"error {ERRORS[refused.reason]}"}
     return frozenset(said)
+
+
+def takes_bearer(config: Config, route: str) -> bool:
+    names = [name for name in config["routes"][route]["authenticate"] if name != "anonymous"]
+    places = [place for name in names for place in credentials.places_of(config, name)]
+    return any(place.get("scheme", "").lower() == "bearer" for place in places)
 
 
 def read_size(request: Request) -> None:

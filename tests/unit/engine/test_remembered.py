@@ -258,3 +258,13 @@ def test_the_short_way_records_and_counts_each_allow() -> None:
     assert [decision.reason for decision in world.sink.decisions] == [Reason.PERMITTED] * 3
     assert world.meter.row("me").decisions == {Reason.PERMITTED: 3}
     assert sum(world.meter.allow_seconds.counts) == 3
+
+
+def test_a_remembered_rejection_is_no_answer_where_its_issuer_does_not_count() -> None:
+    data = config()
+    data["routes"]["others"] = {"paths": ["/others"], "authenticate": ["other"], "require": {"authenticated": True}}
+    world = World(data)
+    expired = bearer(exp=int(WALL) - 60, iat=int(WALL) - 120)
+    uncached = world.decide(path="/others", headers=expired).reason
+    assert world.decide(path="/me", headers=expired).reason is Reason.EXPIRED_TOKEN
+    assert world.decide(path="/others", headers=expired).reason is uncached is Reason.INVALID_TOKEN
