@@ -52,9 +52,10 @@ def told(config: Config, route: str, request: Request, refused: Refusal) -> froz
 
 
 def takes_bearer(config: Config, route: str) -> bool:
+    """Tell whether the route takes bearer tokens: by that scheme, or in a cookie or parameter."""
     names = [name for name in config["routes"][route]["authenticate"] if name != "anonymous"]
     places = [place for name in names for place in credentials.places_of(config, name)]
-    return any(place.get("scheme", "").lower() == "bearer" for place in places)
+    return any(place.get("scheme", "").lower() == "bearer" or "header" not in place for place in places)
 
 
 def read_size(request: Request) -> None:

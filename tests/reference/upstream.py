@@ -74,11 +74,8 @@ def unsafe(member: str, separator: str) -> bool:
 
 def percent(member: str, separator: str) -> str:
     """Escape what is not safe in a header: controls, non-ASCII, percent signs, what parts members, white space at an end."""
-    safe = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in "%," + separator)
-    inner = "" if " " in separator else " "
-    middle = member.strip(" ")
-    before, after = member[: len(member) - len(member.lstrip(" "))], member[len(member.rstrip(" ")) :]
-    return before.replace(" ", "%20") + urllib.parse.quote(middle, safe=safe + inner) + (after.replace(" ", "%20") if middle else "")
+    safe = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) not in "%," + separator)
+    return urllib.parse.quote(member, safe=safe if member == member.strip(" ") else safe.replace(" ", ""))
 
 
 def seen(config: Mapping[str, Any], request: Request, own: Mapping[str, str], person: Person) -> Lines:
