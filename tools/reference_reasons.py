@@ -20,7 +20,7 @@ MEANINGS = {
     Reason.UNSAFE_IDENTITY: "A value of the caller does not fit into an identity header.",
     Reason.CREDENTIAL_NOT_ALLOWED_HERE: "A good API key outside its routes or client networks.",
     Reason.METHOD_NOT_ALLOWED: "A route has this path, but not this method.",
-    Reason.OVERLOADED: "More checks than `max_in_flight`, or a check that arrived with less than 2 ms left.",
+    Reason.OVERLOADED: "More checks than `max_in_flight`, or a check whose turn would have come too late, or that had less than 2 ms left.",
     Reason.DEADLINE_EXCEEDED: "The decision came too late, whatever it was.",
     Reason.KEYS_UNAVAILABLE: "The issuer's keys could not be had, so the token could not be verified.",
     Reason.DEPENDENCY_UNAVAILABLE: "Something else that the decision needs could not be had.",

@@ -10,7 +10,7 @@ from sidecar.authn.extract import Presented
 from sidecar.authn.jose import jwt_shaped, parse_token
 from sidecar.authn.jwt import lasting, verify_token
 from sidecar.authn.memory import Known, Memory, Signed
-from sidecar.model.ask import Ask
+from sidecar.model.ask import TURN, Ask
 from sidecar.model.instant import Instant
 from sidecar.model.meter import CacheCount
 from sidecar.model.outcome import Rejected, Undetermined
@@ -74,6 +74,7 @@ class Authenticator:
             return known
         if not jwt_shaped(presented.value):
             return Rejected(Reason.INVALID_TOKEN, "neither a known key prefix nor a JWT")
+        yield TURN
         token = parse_token(presented.value, snapshot.longest_token)
         if isinstance(token, Rejected):
             return token

@@ -12,6 +12,10 @@ class Verify(NamedTuple):
     run: Callable[[], bool]
 
 
+TURN = Verify(lambda: True)
+"""Asked for before a new token is even read, so that reading it waits with the verifications and not before cached tokens."""
+
+
 class RefreshResult(Enum):
     """How an on-demand refresh of an issuer's keys ended."""
 

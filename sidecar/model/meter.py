@@ -86,6 +86,12 @@ class Meter:
         times.counts[bisect_left(BUCKETS, seconds)] += 1
         times.total += seconds
 
+    def count_unread(self, reason: Reason, count: int) -> None:
+        """Count denials of checks that were not looked at: of no route, and of no duration."""
+        decisions = self.no_route.decisions
+        decisions[reason] = decisions.get(reason, 0) + count
+        self.deny_seconds.counts[0] += count
+
     def row(self, name: str) -> RouteRow:
         """Return the row of a route name, made on first use."""
         row = self.rows.get(name)

@@ -15,6 +15,7 @@ from .seam import CHECK_SERVICE, WAY_BACK, Answerer, Checks, Pending
 
 CHECK_METHOD = f"/{CHECK_SERVICE}/Check"
 TOO_LATE = "less than 2 ms left on arrival"
+TOO_LONG = "its turn would have come too late"
 TOO_MANY = "max_in_flight reached"
 TOO_LARGE = "larger than max_check_size"
 STOPPING = "shutting down"
@@ -66,13 +67,16 @@ class Limits(NamedTuple):
 
     max_in_flight: int
     max_check_size: int
+    check_deadline: float
+    """Seconds."""
     allowed_peers: frozenset[bytes]
     """SANs as grpc gives them; empty: not asked for."""
 
     @classmethod
     def of(cls, settings: ServerSettings) -> Self:
         """Take them from the configuration."""
-        return cls(settings.max_in_flight, settings.max_check_size, frozenset(peer.encode() for peer in settings.allowed_peers))
+        peers = frozenset(peer.encode() for peer in settings.allowed_peers)
+        return cls(settings.max_in_flight, settings.max_check_size, settings.check_deadline, peers)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,12 +24,12 @@ from sidecar.model.reason import Reason
 from sidecar.model.settings import ServerSettings
 
 from .asks import LoopAsks
-from .front import CHECK_METHOD, STOPPING, TOO_MANY, Desk, FrontParts, Limits, wait_quiet
+from .front import CHECK_METHOD, STOPPING, TOO_LATE, TOO_LONG, TOO_MANY, Desk, FrontParts, Limits, wait_quiet
 from .health import CHECK_METHOD as HEALTH_CHECK_METHOD
 from .health import WATCH_METHOD as HEALTH_WATCH_METHOD
 from .health_native import NativeHealth
 from .listen import Target
-from .seam import Pending
+from .seam import WAY_BACK, Pending
 
 Event: TypeAlias = tuple[int, int, int, bytes | None, bytes | str | None]
 Call: TypeAlias = tuple[int, bytes, bytes | str | None, float]
@@ -43,6 +43,10 @@ BATCH = 64
 """Checks decided before the first of them is answered: 3 to 6 µs a call cheaper than one by one, at most 0.7 ms later."""
 VERIFY_BATCH = 8
 """New tokens verified before the next calls are taken, so that they delay cached ones by about a millisecond."""
+WAITING_SHARE = 0.75
+"""Of the time that a check has left, the part that it may spend waiting for its turn; with less it is refused at once."""
+FORGETTING = 0.875
+"""What each turn leaves of what was known of the time that a check takes."""
 LONG_TURN = 0.001
 """Seconds. Shorter turns than this count as none in the age of a call."""
 CLOSING_WAIT = 0.05
@@ -55,6 +59,22 @@ def timeout_seconds(value: bytes) -> float | None:
     """Read a ``grpc-timeout`` (at most 8 digits and a unit), in seconds; None for one that the protocol doesn't know."""
     number, unit = value[:-1], _UNITS.get(value[-1:])
     return int(number) * unit if unit is not None and len(number) <= 8 and number.isdigit() else None  # noqa: PLR2004 - the protocol's
+
+
+class Pace:
+    """Seconds from one check to the next while there is one after the other, over the latest turns."""
+
+    __slots__ = ("_count", "_seconds", "seconds")
+
+    def __init__(self) -> None:
+        """Nothing is known: 0."""
+        self._seconds = self._count = self.seconds = 0.0
+
+    def learn(self, took: float, count: int) -> None:
+        """Take in a turn. As if it were BATCH checks at least: a stall among few says nothing of how fast many are."""
+        self._seconds = FORGETTING * self._seconds + took
+        self._count = FORGETTING * self._count + count
+        self.seconds = self._seconds / max(self._count, BATCH)
 
 
 class DecisionThread:
@@ -75,6 +95,12 @@ class DecisionThread:
         self._mono = parts.clock.mono
         self._backlog: deque[Call] = deque()
         self._unverified: deque[tuple[int, Pending]] = deque()
+        self._pace, self._verify_pace = Pace(), Pace()
+        """Of the backlog, and of the tokens to verify."""
+        self._decided = self._verified = 0
+        """So many in this turn."""
+        self._hopeless: list[int] = []
+        """New tokens that found too many before them, until the end of the batch."""
         self._open: dict[int, Pending] = {}
         self._thread = threading.Thread(target=self._run, name="decide", daemon=True)
 
@@ -102,8 +128,10 @@ class DecisionThread:
         while (events := receive(TAKE, patience := self._patience(ended - taken))) is not None:
             # Had without waiting, calls may have come any time since the last take; else they have only just come.
             since, taken = taken, mono()
-            self._turn(events, since if patience == 0 else taken, taken)
+            begun = since if patience == 0 else taken
+            self._turn(events, begun, taken)
             ended = mono()
+            self._learn(ended - begun)
         self._refuse_rest()
 
     def _patience(self, busy: float) -> int | None:
@@ -114,6 +142,14 @@ class DecisionThread:
         if busy > LONG_TURN or self._backlog or self._unverified:
             return 0
         return 1 if self._open else None
+
+    def _learn(self, took: float) -> None:
+        """Keep the pace by what this turn did in ``took`` seconds, those included in which the thread had to wait for the processor."""
+        if self._decided:
+            self._pace.learn(took, self._decided)
+        if self._verified:
+            self._verify_pace.learn(took, self._verified)
+        self._decided = self._verified = 0
 
     def _turn(self, events: list[Event], since: float, now: float) -> None:
         if events:
@@ -139,36 +175,86 @@ class DecisionThread:
         new = len(backlog) - before
         self.received += new
         self._meter.in_flight += new
-        while self._meter.in_flight > self._desk.limits.max_in_flight and backlog:
-            self._reply(backlog.pop()[0], self._checks.refuse(Reason.OVERLOADED, TOO_MANY))
+        if len(backlog) > BATCH or self._meter.in_flight > self._desk.limits.max_in_flight:
+            self._shed(self._mono())
+
+    def _shed(self, now: float) -> None:
+        """Refuse the newest, which would wait longest: those above ``max_in_flight``, and those that would wait for too long."""
+        backlog, limits = self._backlog, self._desk.limits
+        above: list[int] = []
+        hopeless: list[int] = []
+        pace = self._pace.seconds / WAITING_SHARE
+        while backlog:
+            call_id, _payload, key, at = backlog[-1]
+            timeout = timeout_seconds(key) if type(key) is bytes else None
+            time_left = limits.check_deadline if timeout is None else min(timeout - (now - at), limits.check_deadline)
+            if len(backlog) * pace > time_left:
+                hopeless.append(call_id)
+            elif self._meter.in_flight - len(above) - len(hopeless) > limits.max_in_flight:
+                above.append(call_id)
+            else:
+                break
+            backlog.pop()
+        self._refuse(above, Reason.OVERLOADED, TOO_MANY)
+        self._refuse(hopeless, Reason.OVERLOADED, TOO_LONG)
+
+    def _refuse(self, call_ids: list[int], reason: Reason, detail: str) -> None:
+        """Deny checks unread, all with one answer: each costs next to nothing, whatever comes."""
+        if call_ids:
+            reply, respond = self._checks.refuse(reason, detail, len(call_ids)), self._native.respond
+            for call_id in call_ids:
+                respond(call_id, reply)
+            self._meter.in_flight -= len(call_ids)
 
     def _decide(self, now: float) -> None:
         """Decide a batch; answer those that memory answered, together, then see to the others."""
         backlog, begin = self._backlog, self._desk.open
         replies: list[tuple[int, bytes]] = []
-        for _ in range(min(BATCH, len(backlog))):
+        late: list[int] = []
+        batch = min(BATCH, len(backlog))
+        for _ in range(batch):
             call_id, payload, key, at = backlog.popleft()
             timeout = timeout_seconds(key) if type(key) is bytes else None
-            outcome = begin(payload, None if timeout is None else timeout - (now - at))
+            if timeout is not None and (timeout := timeout - (now - at)) < WAY_BACK:
+                late.append(call_id)
+                continue
+            outcome = begin(payload, timeout)
             if type(outcome) is bytes:
                 replies.append((call_id, outcome))
             else:
-                self._settle(call_id, outcome)
+                self._settle(call_id, outcome, new=True)
         respond = self._native.respond
         for call_id, reply in replies:
             respond(call_id, reply)
         self._meter.in_flight -= len(replies)
+        self._refuse(late, Reason.OVERLOADED, TOO_LATE)
+        self._refuse(self._hopeless, Reason.OVERLOADED, TOO_LONG)
+        self._hopeless.clear()
+        self._decided += batch
 
-    def _settle(self, call_id: int, outcome: bytes | Pending) -> None:
+    def _settle(self, call_id: int, outcome: bytes | Pending, *, new: bool = False) -> None:
         """Answer, or see to what is asked: a verification waits its turn here, all else goes to the loop."""
         if not isinstance(outcome, Pending):
             self._reply(call_id, outcome)
         elif isinstance(outcome.ask, Verify):
-            self._unverified.append((call_id, outcome))
+            if new:
+                self._queue(call_id, outcome)
+            else:
+                self._unverified.append((call_id, outcome))
         elif self._asks.put(call_id, outcome):
             self._open[call_id] = outcome
         else:
             self._reply(call_id, self._checks.fail(outcome, Reason.NOT_READY))
+
+    def _queue(self, call_id: int, pending: Pending) -> None:
+        """Have a new token wait among its like, unless that would take too long: cached ones don't wait for any of them."""
+        waiting = len(self._unverified)
+        wait = waiting * self._verify_pace.seconds
+        if waiting > VERIFY_BATCH and wait > (pending.deadline - self._mono()) * WAITING_SHARE:
+            pending.generator.close()  # it was not begun, or has asked for nothing but its turn
+            self._hopeless.append(call_id)
+        else:
+            self._unverified.append((call_id, pending))
 
     def _collect(self) -> None:
         """Go on with what the loop has answered, and give up what has waited too long."""
@@ -183,11 +269,15 @@ class DecisionThread:
             self._reply(call_id, self._late(self._open.pop(call_id)))
 
     def _verify(self) -> None:
-        """Run the signature checks of a few new tokens, each answered at once."""
-        for _ in range(min(VERIFY_BATCH, len(self._unverified))):
+        """Read a few new tokens and check their signatures, each answered at once."""
+        batch = min(VERIFY_BATCH, len(self._unverified))
+        for _ in range(batch):
             call_id, pending = self._unverified.popleft()
-            expired = pending.deadline <= self._mono()
-            self._settle(call_id, self._late(pending) if expired else self._checks.verify(pending))
+            outcome: bytes | Pending = pending
+            while isinstance(outcome, Pending) and isinstance(outcome.ask, Verify):
+                outcome = self._late(outcome) if outcome.deadline <= self._mono() else self._checks.verify(outcome)
+            self._settle(call_id, outcome)
+        self._verified += batch
 
     def _late(self, pending: Pending) -> bytes:
         return self._checks.fail(pending, Reason.DEADLINE_EXCEEDED)
@@ -201,8 +291,7 @@ class DecisionThread:
             self._asks.cancel(call_id)
         for call_id, pending in (*self._open.items(), *self._unverified):
             self._reply(call_id, self._checks.fail(pending, Reason.NOT_READY))
-        for call in self._backlog:
-            self._reply(call[0], self._checks.refuse(Reason.NOT_READY, STOPPING))
+        self._refuse([call[0] for call in self._backlog], Reason.NOT_READY, STOPPING)
         self._open.clear()
         self._unverified.clear()
         self._backlog.clear()

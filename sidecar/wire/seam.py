@@ -46,8 +46,8 @@ class Checks(Protocol):
     def fail(self, pending: Pending, reason: Reason) -> bytes:
         """Give up: close the generator, record, deny. For a cancelled check nobody reads the bytes."""
 
-    def refuse(self, reason: Reason, detail: str) -> bytes:
-        """Deny a check unread: overloaded, not ready, too large."""
+    def refuse(self, reason: Reason, detail: str, count: int = 1) -> bytes:
+        """Deny a check unread: overloaded, not ready, too large; or ``count`` of them at once, with one answer and one record."""
 
 
 Answerer: TypeAlias = Callable[[Ask], Awaitable[object]]

@@ -42,6 +42,7 @@ class CheckService:
         self._now, self._mono = clock.now, clock.mono
         self._emit = sink.emit
         self._count, self._phases = meter.count, meter.phases
+        self._count_unread = meter.count_unread
         self._next_id = ids.next
         self._new_encoder(None)
         self._until_sample = PHASE_SAMPLE
@@ -112,8 +113,11 @@ class CheckService:
             return self._end(pending, _fault(error))
         return self._end(pending, Deny(reason, detail=f"given up while waiting: {type(pending.ask).__name__}"))
 
-    def refuse(self, reason: Reason, detail: str) -> bytes:
-        """Deny a check unread."""
+    def refuse(self, reason: Reason, detail: str, count: int = 1) -> bytes:
+        """Deny a check unread, or ``count`` of them: all of these are counted, but share an answer, its decision id and its record."""
+        if count > 1:
+            detail = f"{detail} ({count} checks)"
+            self._count_unread(reason, count - 1)
         try:
             now = self._now()
         except Exception as error:  # noqa: BLE001 - the boundary

@@ -47,8 +47,8 @@ class StubChecks:
         self.failed.append((payload, reason))
         return b"failed:" + reason.encode()
 
-    def refuse(self, reason: Reason, detail: str) -> bytes:
-        self.refused.append((reason, detail))
+    def refuse(self, reason: Reason, detail: str, count: int = 1) -> bytes:
+        self.refused.extend([(reason, detail)] * count)
         return b"refused:" + reason.encode()
 
     def _step(self, payload: bytes, steps: list[bytes], deadline: float) -> bytes | Pending:

@@ -14,7 +14,7 @@ from sidecar.engine.check import Engine
 from sidecar.engine.compile import compile_snapshot
 from sidecar.engine.ids import DecisionIds
 from sidecar.engine.snapshot import ApiKeyTableRef, Current, LiveTables
-from sidecar.model.ask import Ask, RefreshResult, Verify
+from sidecar.model.ask import TURN, Ask, RefreshResult, Verify
 from sidecar.model.decision import Decision
 from sidecar.model.key_entry import KeyEntry
 from sidecar.model.meter import Meter
@@ -169,7 +169,8 @@ class World:
                 ask = steps.send(answer)
             except StopIteration as done:
                 return done.value
-            self.asks.append(ask)
+            if ask is not TURN:
+                self.asks.append(ask)
             answer = ask.run() if isinstance(ask, Verify) else self.refresh
 
     def answer(self, payload: bytes, time_left: float | None = None) -> CheckResponse:

@@ -10,7 +10,7 @@ from sidecar.wire.front import Desk, Limits, wait_quiet
 from sidecar.wire.front_native import timeout_seconds
 from sidecar.wire.seam import Pending
 
-LIMITS = Limits(max_in_flight=100, max_check_size=10, allowed_peers=frozenset())
+LIMITS = Limits(max_in_flight=100, max_check_size=10, check_deadline=0.15, allowed_peers=frozenset())
 
 
 class Checks:
@@ -22,8 +22,8 @@ class Checks:
         self.opened.append(payload)
         return b"ok"
 
-    def refuse(self, reason: Reason, detail: str) -> bytes:
-        self.calls.append(("refuse", reason, detail))
+    def refuse(self, reason: Reason, detail: str, count: int = 1) -> bytes:
+        self.calls.extend([("refuse", reason, detail)] * count)
         return b"refused"
 
 
