@@ -52,8 +52,8 @@ def run(tests: Sequence[str]) -> tuple[int, list[Line]]:
 
 
 def table(lines: Iterable[Line]) -> list[list[object]]:
-    """One line for each test."""
-    return in_order(_cells(line) for line in lines)
+    """One line for each test with figures, and for each that failed."""
+    return in_order(_cells(line) for line in lines if "row" in line or line["verdict"] != "passed")
 
 
 def in_order(cells: Iterable[list[object]]) -> list[list[object]]:

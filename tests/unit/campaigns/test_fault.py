@@ -23,6 +23,10 @@ def test_a_test_that_broke_before_it_had_figures_is_a_row_too() -> None:
     assert fault.table([broken]) == [[13, "test_row_13_leap[grpcio]", "-", "grpcio", "assert 1 == 2", "-", "-", "-", "failed"]]
 
 
+def test_a_test_without_figures_is_a_row_only_when_it_failed() -> None:
+    assert fault.table([{"test": "test_row_13_remembered[iat]", "verdict": "passed", "why": ""}]) == []
+
+
 def test_rows_stand_in_the_order_of_their_numbers() -> None:
     rows = fault.table([line(row=24), line(row=8, front="native"), line(row=8, front="grpcio")])
     assert [(row[0], row[3]) for row in rows] == [(8, "grpcio"), (8, "native"), (24, "native")]
