@@ -24,6 +24,8 @@ from .scene import Scene
 PEOPLE = 200
 NEW = 16
 """One request in so many has a token of its own, good or bad."""
+CACHED = 14_000
+"""Tokens, half of them good, after which the memory of tokens is full."""
 STEP = 0.01
 WARM_UP = 0.4
 """Of the time: caches fill and allocators settle; slopes are taken from what follows."""
@@ -79,12 +81,13 @@ def message(headers: dict[str, str]) -> bytes:
 class Traffic:
     """A steady number of checks a second on one connection, from a thread. ``wrong``: bad requests that were allowed."""
 
-    def __init__(self, scene: Scene, rate: float) -> None:
-        """``rate``: checks a second; 0: as many as are answered."""
+    def __init__(self, scene: Scene, rate: float, *, new: int = NEW) -> None:
+        """``rate``: checks a second; 0: as many as are answered. One in ``new`` has a token of its own."""
         self.answers: Counter[str] = Counter()
         self.wrong = 0
         self._scene = scene
         self._rate = rate
+        self._new = new
         self._bodies = [message(bearer(scene.other(f"user-{number}", exp=int(time.time()) + 7000))) for number in range(PEOPLE)]
         self._sent = 0
         self._stop = threading.Event()
@@ -92,9 +95,9 @@ class Traffic:
 
     def _next(self) -> tuple[str, bytes]:
         self._sent += 1
-        if self._sent % NEW:
+        if self._sent % self._new:
             return "good", self._bodies[self._sent % PEOPLE]
-        if self._sent % (2 * NEW):
+        if self._sent % (2 * self._new):
             return "bad", message(bearer(self._scene.other(f"new-{self._sent}", roles=["nobody"])))
         return "good", message(bearer(self._scene.other(f"new-{self._sent}")))
 
@@ -142,6 +145,9 @@ class Soak:
 
     def run(self, running: Running, seconds: float, *, cycle: float) -> None:
         """Load and break it for so long; a ``cycle`` (seconds) has each of the three rows once."""
+        with Traffic(self.scene, 0, new=1) as full:  # or the filling of the caches would be what is seen
+            while full.answers.total() < CACHED:
+                time.sleep(0.1)
         with Traffic(self.scene, 0) as burst:
             time.sleep(3)
         self.rate = sum(burst.answers.values()) / 3 / 2
