@@ -103,7 +103,8 @@ class Caller:
         if not chunk:
             raise Closed("end of stream")
         data = self._rest + chunk if self._rest else chunk
-        position, end, replies = 0, len(data), []
+        position, end = 0, len(data)
+        replies: list[Reply] = []
         while end - position >= http2.FRAME_HEAD.size:
             high, low, kind, flags, stream = http2.FRAME_HEAD.unpack_from(data, position)
             start = position + http2.FRAME_HEAD.size
