@@ -151,12 +151,14 @@ class Check:
         http = attributes.request.http
         lines = tuple(http.headers.items())
         if raw := http.HasField("header_map"):
-            lines = tuple((line.key, shown(line.raw_value) or line.value) for line in http.header_map.headers)
+            lines = tuple((line.key, shown(line.raw_value, as_is=line.key == ":path") or line.value) for line in http.header_map.headers)
         address = attributes.source.address.socket_address.address
         request = Request(http.method, http.host, http.path, lines, dict(attributes.context_extensions), address, raw)
         return decide(self._config, self._core.files, request, self._core.clock.wall).allows
 
 
-def shown(value: bytes) -> str:
-    """Return a raw value as text; bytes that are not UTF-8 read as ``!``."""
+def shown(value: bytes, *, as_is: bool) -> str:
+    """Return a raw value as text; bytes that are not UTF-8 read as ``!``, but for those of the path, which count."""
+    if as_is:
+        return value.decode("utf-8", "surrogateescape")
     return "".join("!" if 0xDC80 <= ord(char) <= 0xDCFF else char for char in value.decode("utf-8", "surrogateescape"))

@@ -74,10 +74,10 @@ class Leaf(Generic[T]):
 
     def preflight(self, requested: str, context: Mapping[str, str]) -> T | None:
         """Return the route with ``cors_preflight`` that accepts the method a browser asks about."""
-        wanted = "GET" if requested == "HEAD" else requested
-        for methods, candidate in self.preflights:
-            if (not methods or requested in methods or wanted in methods) and candidate.admits(context):
-                return candidate.payload
+        for key in (requested, "GET", ANY) if requested == "HEAD" else (requested, ANY):
+            found = [one for methods, one in self.preflights if (key in methods or (key == ANY and not methods)) and one.admits(context)]
+            if found:
+                return max(found, key=lambda one: len(one.context)).payload
         return None
 
     def allowed(self, context: Mapping[str, str]) -> str:

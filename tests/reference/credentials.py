@@ -36,7 +36,7 @@ def cookie_pairs(line: str) -> list[tuple[str, str]]:
     """Return name and value of each cookie in a line."""
     pairs = []
     for part in line.split(";"):
-        name, equals, value = part.strip(" \t").partition("=")
+        name, equals, value = part.lstrip(" \t").partition("=")
         if equals:
             pairs.append((name, value))
     return pairs

@@ -70,7 +70,7 @@ def choose(config: Config, request: Request) -> tuple[str, bool]:
     if host is None:
         raise Refusal("ambiguous_host")
     reading = read_path(request.path, server(config, "paths", "case", "sensitive"))
-    if reading is None:
+    if reading is None or hides_bytes(request):
         raise Refusal("ambiguous_path")
     routes = config["routes"]
     names = [name for name in routes_at(config, host, reading).names if in_context(routes[name], request.context)]
@@ -84,6 +84,12 @@ def choose(config: Config, request: Request) -> tuple[str, bool]:
     if reading.features - set(routes[fitting[0]].get("allow", ())):
         raise Refusal("ambiguous_path")
     return fitting[0], bool(asked)
+
+
+def hides_bytes(request: Request) -> bool:
+    """Tell whether a ``!`` in the path may stand for a byte that is not UTF-8: raw headers alone show that it does not."""
+    lines = request.lines(":path") if request.raw else []
+    return "!" in request.path.split("?")[0] and not (lines and all(line.isascii() for line in lines))
 
 
 def preflight_route(routes: Mapping[str, Any], names: Sequence[str], request: Request) -> str | None:

@@ -178,6 +178,7 @@ def check_signature(issuer: JSON, header: JSON, text: str) -> None:
 def usable(document: str) -> list[str]:
     """Return the keys of a set that count, each once: no private or symmetric ones, none whose kid names two keys."""
     keys = [key for key in json.loads(document)["keys"] if key.get("kty") in {"RSA", "EC", "OKP"} and "d" not in key]
+    keys = [key for key in keys if key.get("use", "sig") == "sig" and "verify" in key.get("key_ops", ["verify"])]
     texts = {json.dumps(key, sort_keys=True): key.get("kid") for key in keys}
     kids = list(texts.values())
     return [text for text, kid in texts.items() if kid is None or kids.count(kid) == 1]

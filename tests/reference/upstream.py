@@ -132,7 +132,7 @@ def shows(place: Mapping[str, Any], value: str) -> bool:
 def normal(lines: list[tuple[str, str]], without: set[str] = frozenset()) -> Lines:  # type: ignore[assignment]
     """Sort lines, and read all cookies as one list of pairs, without the cookies named."""
     kept = [";".join(without_cookies(part, without) for part in value.split(";")) for name, value in lines if name == "cookie"]
-    cookies = [pair for line in kept for pair in cookie_pairs(line)]
+    cookies = [pair for line in kept for piece in line.split(",") for pair in cookie_pairs(piece)]
     rest = [line for line in lines if line[0] != "cookie"]
     return tuple(sorted(rest + ([("cookie", "; ".join("=".join(pair) for pair in cookies))] if cookies else [])))
 

@@ -195,6 +195,14 @@ def test_preflight_belongs_to_the_route_that_accepts_the_method() -> None:
     assert not leaf.has_own("OPTIONS", {})
 
 
+def test_preflight_belongs_to_the_most_specific_route_whatever_the_order() -> None:
+    for order in (1, -1):
+        both = [route("any", "/a", preflight=True), route("get", "/a", methods=("GET",), preflight=True)]
+        leaf = table(*both[::order]).find("h.example", canonical_path("/a"))
+        assert leaf is not None
+        assert [leaf.preflight(method, {}).name for method in ("GET", "HEAD", "PUT")] == ["get", "get", "any"]
+
+
 PARTS = st.sampled_from(["a", "b", "c", "{x}", "{y}", "{z=**}"])
 ROUTES = st.lists(
     st.tuples(st.lists(PARTS, max_size=4), st.sampled_from([(), ("GET",), ("GET", "POST"), ("OPTIONS",)]), st.booleans()), max_size=8
