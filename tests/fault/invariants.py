@@ -111,11 +111,20 @@ class Watch:
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         until = time.monotonic() + 10
-        while kind is None and len(self.answers) < len(self._kinds) and time.monotonic() < until:
-            time.sleep(PAUSE)  # every kind once, however short the row
+        while kind is None and not self._seen_enough() and time.monotonic() < until:
+            time.sleep(PAUSE)
         self._end()
         if kind is None:
             self.check()
+
+    def _seen_enough(self) -> bool:
+        """Every kind was asked once, and the loop ten times, however short the row."""
+        return len(self.answers) >= len(self._kinds) and (self._lag is None or len(self._samples()) >= 10)
+
+    def _samples(self) -> list[list[float]]:
+        """Whole lines of the lag's file: start, answer, overslept, in seconds."""
+        text = self._lag_file.read_text() if self._lag_file.exists() else ""
+        return [[float(word) for word in line.split()] for line in text.splitlines(keepends=True) if line.endswith("\n")]
 
     def _end(self) -> None:
         self._stop.set()
@@ -124,9 +133,8 @@ class Watch:
         if self._lag is not None:
             self._lag.kill()
             self._lag.wait()
-            samples = [line.split() for line in self._lag_file.read_text().splitlines() if line.count(" ") == 2]
-            self.lag_p99 = p99([float(answer) for _, answer, _ in samples])
-            self.machine_p99 = p99([float(overslept) for _, _, overslept in samples])
+            self.lag_p99 = p99([answer for _, answer, _ in self._samples()])
+            self.machine_p99 = p99([overslept for _, _, overslept in self._samples()])
 
     def check(self) -> None:
         """Assert every invariant that can be seen from outside."""

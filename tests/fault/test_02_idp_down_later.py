@@ -44,6 +44,7 @@ def test_row_02_keys_serve_until_stale_max(
     figure(2, "IdP down after start", "keys serve until stale_max, then 503", measured, seen)
 
 
+@pytest.mark.slow
 def test_row_02_an_hour_and_a_day_by_the_clock(figure: Callable[..., None]) -> None:
     async def story() -> tuple[float, float, int]:
         world = World()

@@ -69,6 +69,7 @@ def test_row_05_redirect_is_not_followed(
     figure(5, "JWKS: redirect to another port", "redirect refused", "the other server was asked 0 times; its tokens denied", seen)
 
 
+@pytest.mark.slow
 def test_row_05_requests_per_minute_by_the_clock(figure: Callable[..., None]) -> None:
     """An hour of 500s while unknown kids and bad signatures rain in."""
 
