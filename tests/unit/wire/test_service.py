@@ -16,12 +16,13 @@ from sidecar.engine.authenticate import Authenticator
 from sidecar.engine.identity import IdentityPlan
 from sidecar.engine.removals import Credentials, LookAlikes
 from sidecar.engine.routes import RouteTable
-from sidecar.model.ask import Verify
+from sidecar.model.ask import TURN, Verify
 from sidecar.model.reason import Reason
 from sidecar.wire import service as service_module
 from sidecar.wire._gen.ext_authz_pb2 import CheckResponse
 from sidecar.wire.encode import Encoder
 from sidecar.wire.seam import Pending
+from sidecar.wire.service import CheckService
 from tests.support.world import KEY, World, allowed, bearer, payload, token
 
 
@@ -46,6 +47,16 @@ OTHERS = {
     "route": TRAILING_SLASH,
 }
 WITH_KEY = payload(headers={"x-api-key": KEY})
+
+
+def begun(service: CheckService, check: bytes, time_left: float | None) -> Pending:
+    """Begin a check with a new token, up to the question whether its signature holds."""
+    out = service.open(check, time_left)
+    assert isinstance(out, Pending)
+    assert out.ask is TURN
+    out = service.verify(out)
+    assert isinstance(out, Pending)
+    return out
 
 
 def test_a_good_request_is_allowed(world: World) -> None:
@@ -135,8 +146,7 @@ def test_what_is_no_decision_is_a_denial(world: World, monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize("answer", [None, False, 1, "True", b"", object(), RuntimeError])
 def test_only_true_is_a_signature_that_holds(world: World, answer: object) -> None:
-    out = world.service.open(GOOD, None)
-    assert isinstance(out, Pending)
+    out = begun(world.service, GOOD, None)
     assert isinstance(out.ask, Verify)
     final = world.service.resume(out, answer)
     assert isinstance(final, bytes)
@@ -160,8 +170,7 @@ def test_a_signature_check_that_fails_is_a_denial(world: World, caplog: pytest.L
 def test_a_signature_check_goes_on_with_what_it_says() -> None:
     for verdict, status in ((lambda ask: ask, 0), (lambda ask: Verify(lambda: False), 401)):
         service = World().service
-        out = service.open(GOOD, None)
-        assert isinstance(out, Pending)
+        out = begun(service, GOOD, None)
         out.ask = verdict(out.ask)
         final = service.verify(out)
         assert isinstance(final, bytes)
@@ -181,8 +190,7 @@ def test_a_check_that_is_given_up_is_denied_and_cannot_go_on(world: World, why: 
 
 @pytest.mark.parametrize(("time_left", "seconds"), [(None, 0.151), (0.05, 0.0481), (10.0, 0.151)])
 def test_a_late_allow_is_a_denial(world: World, time_left: float | None, seconds: float) -> None:
-    out = world.service.open(GOOD, time_left)
-    assert isinstance(out, Pending)
+    out = begun(world.service, GOOD, time_left)
     verified = out.ask.run()
     world.clock.seconds += seconds
     response = CheckResponse.FromString(world.service.resume(out, verified))
@@ -191,8 +199,7 @@ def test_a_late_allow_is_a_denial(world: World, time_left: float | None, seconds
 
 
 def test_an_allow_just_in_time(world: World) -> None:
-    out = world.service.open(GOOD, 0.05)
-    assert isinstance(out, Pending)
+    out = begun(world.service, GOOD, 0.05)
     world.clock.seconds += 0.0479
     assert allowed(CheckResponse.FromString(world.service.resume(out, out.ask.run())))
 
