@@ -62,7 +62,10 @@ def test_a_large_check_with_many_raw_headers() -> None:
 def test_making_room_among_entries_that_are_all_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
     """Security rule 30. The check that makes room does a bounded part of the work."""
     monkeypatch.setattr(memory, "MAX_BYTES", 16 * 1024 * 1024)
-    kept, principal = Memory(), SimpleNamespace(identity=SimpleNamespace(not_before=0.0, issued_at=None, authenticator="corp"), until=1e12, since=0.0)
+    kept, principal = (
+        Memory(),
+        SimpleNamespace(identity=SimpleNamespace(not_before=0.0, issued_at=None, authenticator="corp"), until=1e12, since=0.0),
+    )
     costs_of_room = []
     for number in range(5200):
         entry = Known(principal, None, size=500)  # type: ignore[arg-type]  # of the principal only this is read
