@@ -205,7 +205,7 @@ def client_address(config: JSON, request: Request) -> str:
         return request.source_ip
     if not within(request.source_ip, words["from"]):
         return request.source_ip
-    entries = [entry.strip() for entry in (request.get("x-forwarded-for") or "").split(",") if entry.strip()]
+    entries = [entry.strip() for entry in (request.get("x-forwarded-for") or "").split(",")]  # an empty entry is one, too
     return entries[-hops] if len(entries) >= hops else ""
 
 
