@@ -59,7 +59,7 @@ def takes_bearer(config: Config, route: str) -> bool:
 
 
 def read_size(request: Request) -> None:
-    size = sum(len(name.encode()) + len(value.encode()) for name, value in request.headers)
+    size = sum(len(name.encode()) + len(value.encode("utf-8", "surrogateescape")) for name, value in request.headers)
     if len(request.headers) > MAX_HEADERS or size > MAX_HEADER_BYTES:
         raise Refusal("malformed_request")
 

@@ -69,7 +69,7 @@ def as_members(value: Any) -> list[str]:
 
 def unsafe(member: str, separator: str) -> bool:
     bad = any(not 0x20 <= ord(char) < 0x7F for char in member)
-    return bad or "," in member or (separator.strip() or ",") in member or member != member.strip() or not member
+    return bad or "," in member or (separator or ",") in member or member != member.strip() or not member
 
 
 def percent(member: str, separator: str) -> str:
