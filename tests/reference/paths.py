@@ -58,8 +58,7 @@ def read_segment(part: str, features: set[str], case: str) -> str:
         # A reader that decodes slashes sees each piece as a segment; one that drops parameters only what stands before them.
         head, *parameters = piece.split(";")
         if (
-            piece[:1].isspace()
-            or piece[-1:].isspace()
+            any(part != part.strip() for part in (head, *parameters))
             or is_nothing(head)
             or any(parameter and is_nothing(parameter) for parameter in parameters)
         ):
