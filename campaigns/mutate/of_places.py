@@ -176,8 +176,8 @@ PLACES: tuple[Mutant, ...] = (
     Mutant(
         "preflights-for-every-method",
         "sidecar/engine/routes.py",
-        "if (not methods or requested in methods or wanted in methods) and candidate.admits(context):",
-        "if candidate.admits(context):",
+        "for methods, one in self.preflights if (key in methods or (key == ANY and not methods)) and one.admits(context)]",
+        "for _, one in self.preflights if one.admits(context)]",
         "Browsers would be told that a method may cross origins which no route with cors_preflight has.",
         (
             f"{_CHECK}::test_decisions[preflight for another method]",

@@ -48,9 +48,15 @@ async def eventually(holds: Callable[[], bool], within: float = 3.0) -> None:
         await asyncio.sleep(0.005)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def anyio_backend() -> tuple[str, dict[str, bool]]:
     return "asyncio", {"use_uvloop": True}
+
+
+@pytest.fixture(scope="session", autouse=True)
+async def one_loop(anyio_backend: object) -> AsyncIterator[None]:
+    """Keep one event loop for all of these tests: grpc.aio's poller is the process's own, and may still call a loop that a test has closed."""
+    yield  # noqa: PT022 - a fixture that has ended would give the loop back
 
 
 @pytest.fixture
