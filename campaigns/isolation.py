@@ -12,8 +12,9 @@ from typing import NamedTuple
 
 from benchmarks.corpus import needle
 from sidecar.authn.mint import new_private_jwk
-from sidecar.wire._gen.ext_authz_pb2 import CheckRequest, CheckResponse
+from sidecar.wire._gen.ext_authz_pb2 import CheckResponse
 from tests.serve.site import Running, Site
+from tests.servers.checks import get_check
 
 from . import report
 from .caller import Caller, Closed
@@ -34,12 +35,7 @@ class Request(NamedTuple):
 
 def request(path: str = "/posts", **headers: str) -> bytes:
     """Serialise one check."""
-    check = CheckRequest()
-    http = check.attributes.request.http
-    http.method, http.path, http.host = "GET", path, "api.example.com"
-    for name, value in headers.items():
-        http.headers[name.replace("_", "-")] = value
-    return check.SerializeToString()
+    return get_check(path, **headers).SerializeToString()
 
 
 def requests_of(site: Site, running: Running, keys: list[str]) -> list[Request]:

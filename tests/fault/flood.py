@@ -10,8 +10,8 @@ from pathlib import Path
 
 from benchmarks.corpus_file import Message, write_corpus
 from benchmarks.plan import Plan, Round, Target
-from sidecar.wire._gen.ext_authz_pb2 import CheckRequest
 from tests.serve.site import ROOT, Running
+from tests.servers.checks import get_check
 from tests.servers.issuer import b64
 from tests.servers.proc import TIED
 
@@ -21,19 +21,9 @@ DENIED = b"about:blank"
 """Only a denial does (problem+json)."""
 
 
-def check(path: str = "/posts", **headers: str) -> bytes:
-    """A serialised CheckRequest for a GET; header names with underscores for dashes."""
-    request = CheckRequest()
-    http = request.attributes.request.http
-    http.method, http.path, http.host = "GET", path, "api.example.com"
-    for name, value in headers.items():
-        http.headers[name.replace("_", "-")] = value
-    return request.SerializeToString()
-
-
 def expecting(needle: bytes, tokens: Iterable[str]) -> list[Message]:
     """A check for each token, and what its answer must hold."""
-    return [Message(check(authorization=f"Bearer {token}"), needle) for token in tokens]
+    return [Message(get_check(authorization=f"Bearer {token}").SerializeToString(), needle) for token in tokens]
 
 
 def unknown_kids(like: str, count: int) -> list[str]:

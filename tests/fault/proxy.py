@@ -2,10 +2,11 @@
 
 import asyncio
 import contextlib
-import threading
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
+
+from tests.servers.threaded import Threaded
 
 PIECE = 65536
 
@@ -31,7 +32,7 @@ class Bad:
 WELL = Bad()
 
 
-class TcpProxy:
+class TcpProxy(Threaded):
     """Listens on ``port`` and passes everything on to ``target``, a loopback port; both can be changed by assigning ``bad`` and ``target``."""
 
     def __init__(self, target: int, port: int = 0) -> None:
@@ -40,10 +41,7 @@ class TcpProxy:
         self.bad = WELL
         self.connections = 0
         """Connections taken so far."""
-        self._loop = asyncio.new_event_loop()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="proxy", daemon=True)
-        self._thread.start()
+        super().__init__("proxy")
         self._server = self._on_loop(asyncio.start_server(self._connection, "127.0.0.1", port))
         self.port: int = self._server.sockets[0].getsockname()[1]
 
@@ -53,19 +51,7 @@ class TcpProxy:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """Close every connection and end the thread."""
-        self._on_loop(self._shut())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(5)
-        self._loop.close()
-
-    def _on_loop(self, work):
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
-
-    async def _shut(self) -> None:
-        self._server.close()
-        for task in tuple(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._end()
 
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()

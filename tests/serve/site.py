@@ -16,6 +16,7 @@ from sidecar.app.key_files import add_key, plain_key_file
 from sidecar.authn.mint import new_private_jwk, public_jwks, sign
 from sidecar.wire._gen.ext_authz_pb2 import CheckRequest, CheckResponse
 from sidecar.wire._gen.health_pb2 import HealthCheckRequest, HealthCheckResponse
+from tests.servers.checks import get_check
 from tests.servers.client import send
 from tests.servers.ports import free_port
 from tests.servers.proc import Proc
@@ -154,12 +155,7 @@ class Running:
         return float(found[1])
 
     def check(self, path: str = "/posts", *, timeout: float = 5, **headers: str) -> CheckResponse:
-        request = CheckRequest()
-        http = request.attributes.request.http
-        http.method, http.path, http.host = "GET", path, "api.example.com"
-        for name, value in headers.items():
-            http.headers[name.replace("_", "-")] = value
-        return CheckResponse.FromString(self._check(request, timeout=timeout))
+        return CheckResponse.FromString(self._check(get_check(path, **headers), timeout=timeout))
 
     def http_status(self, path: str = "/posts", **headers: str) -> int:
         """200 for an allow, else the denial's status."""

@@ -3,11 +3,12 @@
 import asyncio
 import contextlib
 import ssl
-import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self, TypeAlias
+
+from .threaded import Threaded
 
 MAX_HEAD = 4 * 1024 * 1024
 
@@ -47,17 +48,14 @@ class Response:
 Handler: TypeAlias = Callable[[Request], Awaitable[Response]]
 
 
-class HttpServer:
+class HttpServer(Threaded):
     """Serves ``handler`` on a loopback port until ``stop``. Connections are kept alive."""
 
     def __init__(self, handler: Handler, port: int = 0, tls: ssl.SSLContext | None = None) -> None:
         """Start listening; ``port`` 0 takes a free one."""
         self._handler = handler
         self._scheme = "http" if tls is None else "https"
-        self._loop = asyncio.new_event_loop()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="httpd", daemon=True)
-        self._thread.start()
+        super().__init__("httpd")
         self.port = port
         self.up(tls)
         self._open = True
@@ -80,19 +78,7 @@ class HttpServer:
         """Close every connection and end the thread. Does nothing the second time."""
         if self._open:
             self._open = False
-            self._on_loop(self._shut())
-            self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join(5)
-            self._loop.close()
-
-    def _on_loop(self, work):
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
-
-    async def _shut(self) -> None:
-        self._server.close()
-        for task in tuple(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+            self._end()
 
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
