@@ -38,16 +38,16 @@ def rungs(snapshot: Snapshot, form: HeaderForm) -> list[Rung]:
     def headers(body: bytes) -> tuple[object, bytes]:
         http, _ = route(body)
         if form == "header_map":
-            names, value, _, _ = read_raw(http.header_map, "authorization")  # type: ignore[attr-defined]
+            names, value, _, _ = read_raw(http.header_map, "authorization")
             return names, value
-        names = http.headers  # type: ignore[attr-defined]
+        names = http.headers
         value = names.get("authorization").encode()
         names.get("x-request-id"), names.get("traceparent")
         return names, value
 
     def names(body: bytes) -> bytes:
         found, value = headers(body)
-        if not harmless.issuperset(found):  # type: ignore[arg-type]
+        if not harmless.issuperset(found):
             raise ValueError("a name that is not known")
         return value
 

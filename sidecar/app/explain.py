@@ -1,8 +1,7 @@
 """Why a check is decided as it is: the engine's own trace of a request that is asked about (``sidecar explain``)."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from types import GeneratorType
+from collections.abc import Generator, Mapping, Sequence
 from typing import NamedTuple
 
 from sidecar.adapters.clock import SystemClock
@@ -11,8 +10,7 @@ from sidecar.engine.denials import answer
 from sidecar.engine.nearest import nearest
 from sidecar.engine.snapshot import Snapshot
 from sidecar.engine.trace import Step, Trace
-from sidecar.model.ask import RefreshResult, Verify
-from sidecar.model.decision import Allow, Decision, Deny
+from sidecar.model.decision import Decision, Deny
 from sidecar.model.errors import MalformedRequest
 from sidecar.model.instant import Instant
 from sidecar.model.meter import Meter
@@ -21,7 +19,7 @@ from sidecar.model.request import CheckInput
 from sidecar.wire.decode import decode, parse
 from sidecar.wire.saved import compose, read_saved
 
-from .offline import offline_snapshot
+from .offline import driven, offline_snapshot
 from .validation import validate_sync
 
 SOME_ID = "0" * 16
@@ -74,25 +72,14 @@ def explain_with(snapshot: Snapshot, payload: bytes, now: Instant) -> Explanatio
         decision: Decision = Deny(Reason.MALFORMED_REQUEST, detail=str(fault))
         trace.decided(decision)
         return _explanation(decision, trace, None, snapshot)
-    decision = _drive(Engine(Meter()), request, snapshot, now, trace)
+    decision = _decide(request, snapshot, now, trace)
     trace.decided(decision)
     return _explanation(decision, trace, request, snapshot)
 
 
-def _drive(engine: Engine, request: CheckInput, snapshot: Snapshot, now: Instant, trace: Trace) -> Decision:
-    """Run to the end. The keys were fetched a moment ago: a refresh could not bring more."""
-    outcome = engine.check(request, snapshot, now, trace)
-    if not isinstance(outcome, GeneratorType):
-        assert isinstance(outcome, Allow | Deny)
-        return outcome
-    said: object = None
-    try:
-        while True:
-            ask = outcome.send(said)
-            said = ask.run() if isinstance(ask, Verify) else RefreshResult.FRESH
-    except StopIteration as done:
-        decision: Decision = done.value
-        return decision
+def _decide(request: CheckInput, snapshot: Snapshot, now: Instant, trace: Trace) -> Decision:
+    outcome = Engine(Meter()).check(request, snapshot, now, trace)
+    return driven(outcome) if isinstance(outcome, Generator) else outcome
 
 
 def _explanation(decision: Decision, trace: Trace, request: CheckInput | None, snapshot: Snapshot) -> Explanation:

@@ -1,6 +1,8 @@
 """A configuration put together outside a serving process, for commands that try things out."""
 
 import asyncio
+from collections.abc import Generator
+from typing import TypeVar
 
 from sidecar.adapters.clock import SystemClock
 from sidecar.adapters.files import read_bounded
@@ -10,6 +12,7 @@ from sidecar.authn.jwks import KeyRefresher
 from sidecar.authn.keytable import ALWAYS, KeyTable
 from sidecar.engine.compile import compile_snapshot
 from sidecar.engine.snapshot import LiveTables, Snapshot
+from sidecar.model.ask import Ask, RefreshResult, Verify
 from sidecar.model.errors import SourceError
 from sidecar.model.key_entry import KeyEntry
 from sidecar.model.meter import Meter
@@ -19,6 +22,8 @@ from sidecar.model.steps import to_end
 from .issuer_sources import load_keys
 from .store_sources import StoreSources
 from .validation import Validated
+
+T = TypeVar("T")
 
 
 async def filled_table(settings: IssuerSettings) -> KeyTable:
@@ -43,6 +48,18 @@ async def offline_snapshot(validated: Validated) -> Snapshot:
     stores.commit(prepared)
     live = LiveTables(keys=dict(zip(settings.issuers, tables, strict=True)), api_keys=prepared.refs)
     return to_end(compile_snapshot(settings, validated.revision, live, Meter()))
+
+
+def driven(steps: Generator[Ask, object, T]) -> T:
+    """Run to the end what may ask. The keys were fetched a moment ago: a refresh could not bring more."""
+    answer: object = None
+    try:
+        while True:
+            ask = steps.send(answer)
+            answer = ask.run() if isinstance(ask, Verify) else RefreshResult.FRESH
+    except StopIteration as done:
+        outcome: T = done.value
+        return outcome
 
 
 async def _nothing_to_read(store: KeyStoreSettings) -> tuple[KeyEntry, ...]:

@@ -5,15 +5,14 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from sidecar.adapters.clock import SystemClock
-from sidecar.authn.issuer import Issuer, compile_issuer
-from sidecar.authn.jose import UnverifiedToken, parse_token
+from sidecar.authn.issuer import compile_issuer
+from sidecar.authn.jose import parse_token
 from sidecar.authn.jwt import VerifiedToken, verify_token
-from sidecar.model.ask import RefreshResult, Verify
-from sidecar.model.outcome import Rejected, Undetermined
+from sidecar.model.outcome import Rejected
 from sidecar.model.principal import Identity
 from sidecar.model.settings import Settings
 
-from .offline import filled_table
+from .offline import driven, filled_table
 from .spans import in_words
 from .validation import validate_sync
 
@@ -50,26 +49,13 @@ async def _verify(settings: Settings, raw: str) -> Verdict:
     if len(raw) > chosen.max_token_size:
         return Verdict(REJECTED, {"issuer": chosen.name, "reason": "invalid_token", "failed": f"longer than {chosen.max_token_size} bytes"})
     table = await filled_table(chosen)
-    outcome = _drive(token, compile_issuer(chosen, table))
+    outcome = driven(verify_token(token, compile_issuer(chosen, table), SystemClock().now()))
     if isinstance(outcome, VerifiedToken):
         return Verdict(VERIFIED, _who(outcome.identity))
     if isinstance(outcome, Rejected):
         return _rejected(outcome, issuer=chosen.name)
     facts = {"issuer": chosen.name, "reason": str(outcome.reason), "failed": outcome.detail}
     return Verdict(UNDETERMINED, facts | ({"keys": table.last_error} if table.last_error else {}))
-
-
-def _drive(token: UnverifiedToken, issuer: Issuer) -> VerifiedToken | Rejected | Undetermined:
-    """Answer what the verification asks for. The keys were fetched a moment ago: a refresh could not bring more."""
-    steps = verify_token(token, issuer, SystemClock().now())
-    answer: object = None
-    try:
-        while True:
-            ask = steps.send(answer)
-            answer = ask.run() if isinstance(ask, Verify) else RefreshResult.FRESH
-    except StopIteration as done:
-        outcome: VerifiedToken | Rejected | Undetermined = done.value
-        return outcome
 
 
 def _rejected(outcome: Rejected, **facts: str) -> Verdict:

@@ -1,6 +1,5 @@
 """``sidecar explain``."""
 
-import sys
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,10 +10,12 @@ from sidecar.model.errors import MalformedRequest, SidecarError
 
 from . import exits
 from .output import examples, fail, leave, output_option, paint, print_json
+from .token.reading import token_from_stdin
 
 if TYPE_CHECKING:
     from sidecar.app.explain import Explanation
 
+EXAMPLE = "sidecar explain --config config.yaml GET https://api.example.com/posts --token-stdin < token.txt"
 MAX_INPUT = 16 * 1024 * 1024
 _COLOURS = {"ok": "green", "refused": "red", "unknown": "yellow"}
 _MARKS = {"ok": "✓", "refused": "✗", "unknown": "?"}
@@ -23,7 +24,7 @@ _MARKS = {"ok": "✓", "refused": "✗", "unknown": "?"}
 @click.command(
     "explain",
     epilog=examples(
-        "sidecar explain --config config.yaml GET https://api.example.com/posts --token-stdin < token.txt",
+        EXAMPLE,
         "sidecar explain --config config.yaml POST https://api.example.com/posts -H 'X-Request-ID: 1' --ip 203.0.113.9",
         "sidecar explain --config config.yaml --check request.bin --output json",
     ),
@@ -67,7 +68,7 @@ def command(
         host, path = _target(method, url)
         given = [_header(text) for text in headers]
         if token_stdin:
-            given.append(("authorization", f"Bearer {_credential()}"))
+            given.append(("authorization", f"Bearer {token_from_stdin(EXAMPLE)}"))
         asked = Asked(method or "", host, path, given, ip, dict(_pair(text) for text in context))
     try:
         found = explain(config, asked, _time(at))
@@ -106,13 +107,6 @@ def _pair(text: str) -> tuple[str, str]:
     if not equals:
         raise click.UsageError(f"--context wants KEY=VALUE, not {text!r}")
     return name, value
-
-
-def _credential() -> str:
-    value = sys.stdin.read(MAX_INPUT).strip().removeprefix("Bearer ").strip()
-    if not value:
-        raise click.UsageError("--token-stdin: there is nothing on standard input")
-    return value
 
 
 def _time(text: str | None) -> float | None:

@@ -1,4 +1,4 @@
-"""Reading a token from standard input."""
+"""Reading a token, or another credential, from standard input."""
 
 import sys
 
@@ -7,10 +7,10 @@ import click
 MAX_INPUT = 1024 * 1024
 
 
-def token_from_stdin() -> str:
-    """Return the token without the line break and a leading ``Bearer``. Raises UsageError when there is none."""
+def token_from_stdin(example: str = "sidecar token inspect < token.txt") -> str:
+    """Return it without the line break and a leading ``Bearer``. Raises UsageError, with an ``example``, when there is none."""
     text = sys.stdin.read(MAX_INPUT).strip()
     token = text.removeprefix("Bearer ").strip()
     if not token:
-        raise click.UsageError("give the token on standard input, for example: sidecar token inspect < token.txt")
+        raise click.UsageError(f"there is nothing on standard input: give the token there, for example: {example}")
     return token
