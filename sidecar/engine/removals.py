@@ -132,11 +132,11 @@ def _holds(headers: Headers, name: str, places: tuple[CredentialPlace, ...], acc
     if value is None:
         return False
     if "," not in value and ";" not in value:
-        parts = [value]
+        parts = [value.strip()]  # as whoever reads it trims it
     elif len(value) > MAX_JOINED:
         return True  # not worth the search (security rule 30): what no route here accepts need not travel on
     else:
-        parts = [value, *(part.strip() for part in re.split("[,;]", value))]
+        parts = [value.strip(), *(part.strip() for part in re.split("[,;]", value))]
     return any(_matches(part, place) for part in parts for place in places if not place.forward)
 
 

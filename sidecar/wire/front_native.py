@@ -45,8 +45,8 @@ VERIFY_BATCH = 8
 """New tokens verified before the next calls are taken, so that they delay cached ones by about a millisecond."""
 WAITING_SHARE = 0.75
 """Of the time that a check has left, the part that it may spend waiting for its turn; with less it is refused at once."""
-FORGETTING = 0.875
-"""What each turn leaves of what was known of the time that a check takes."""
+TURNS_KNOWN = 7
+"""Turns from which the time that a check takes is known."""
 LONG_TURN = 0.001
 """Seconds. Shorter turns than this count as none in the age of a call."""
 CLOSING_WAIT = 0.05
@@ -62,19 +62,25 @@ def timeout_seconds(value: bytes) -> float | None:
 
 
 class Pace:
-    """Seconds from one check to the next while there is one after the other, over the latest turns."""
+    """Seconds from one check to the next while there is one after the other: the median of the latest turns.
 
-    __slots__ = ("_count", "_seconds", "seconds")
+    The median, so that a turn in which the machine stood still says nothing of the others.
+    """
 
-    def __init__(self) -> None:
-        """Nothing is known: 0."""
-        self._seconds = self._count = self.seconds = 0.0
+    __slots__ = ("_least", "_turns")
+
+    def __init__(self, least: int) -> None:
+        """Take each turn as if it had been of ``least`` checks: one alone says nothing of how fast many are."""
+        self._least = least
+        self._turns = deque([0.0], TURNS_KNOWN)
 
     def learn(self, took: float, count: int) -> None:
-        """Take in a turn. As if it were BATCH checks at least: a stall among few says nothing of how fast many are."""
-        self._seconds = FORGETTING * self._seconds + took
-        self._count = FORGETTING * self._count + count
-        self.seconds = self._seconds / max(self._count, BATCH)
+        """Take in a turn of so many seconds and checks."""
+        self._turns.append(took / max(count, self._least))
+
+    def seconds(self) -> float:
+        """Return the pace; 0 when nothing is known."""
+        return sorted(self._turns)[len(self._turns) // 2]
 
 
 class DecisionThread:
@@ -95,7 +101,7 @@ class DecisionThread:
         self._mono = parts.clock.mono
         self._backlog: deque[Call] = deque()
         self._unverified: deque[tuple[int, Pending]] = deque()
-        self._pace, self._verify_pace = Pace(), Pace()
+        self._pace, self._verify_pace = Pace(BATCH), Pace(VERIFY_BATCH)
         """Of the backlog, and of the tokens to verify."""
         self._decided = self._verified = 0
         """So many in this turn."""
@@ -183,7 +189,7 @@ class DecisionThread:
         backlog, limits = self._backlog, self._desk.limits
         above: list[int] = []
         hopeless: list[int] = []
-        pace = self._pace.seconds / WAITING_SHARE
+        pace = self._pace.seconds() / WAITING_SHARE
         while backlog:
             call_id, _payload, key, at = backlog[-1]
             timeout = timeout_seconds(key) if type(key) is bytes else None
@@ -249,8 +255,7 @@ class DecisionThread:
     def _queue(self, call_id: int, pending: Pending) -> None:
         """Have a new token wait among its like, unless that would take too long: cached ones don't wait for any of them."""
         waiting = len(self._unverified)
-        wait = waiting * self._verify_pace.seconds
-        if waiting > VERIFY_BATCH and wait > (pending.deadline - self._mono()) * WAITING_SHARE:
+        if waiting > VERIFY_BATCH and waiting * self._verify_pace.seconds() > (pending.deadline - self._mono()) * WAITING_SHARE:
             pending.generator.close()  # it was not begun, or has asked for nothing but its turn
             self._hopeless.append(call_id)
         else:

@@ -59,7 +59,7 @@ async def test_verifications_and_asks_can_follow_each_other(start: Start):
 
 async def test_many_verifications_are_all_run(start: Start, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("tests.fronts.stub.DEADLINE", 100.0)  # none is refused because its turn would come too late
-    async with start() as server, connect(server.front.address) as client:
+    async with start(check_deadline=100.0) as server, connect(server.front.address) as client:
         replies = await asyncio.gather(*(client.check(b"verify %d" % n, timeout=10) for n in range(200)))
         assert replies == [b"done:verify %d" % n for n in range(200)]
 

@@ -120,8 +120,7 @@ def strips(pattern: str, name: str) -> bool:
 def shows(place: Mapping[str, Any], value: str) -> bool:
     """Tell whether a header line shows a credential of this place, be it badly written or behind a comma."""
     scheme, prefix = place.get("scheme") or "", place.get("prefix") or ""
-    pieces = re.split("[,;]", value)
-    for piece in [value, *(part.strip() for part in pieces if len(pieces) > 1)]:
+    for piece in [value.strip(), *(part.strip() for part in re.split("[,;]", value))]:
         rest = piece[len(scheme) :]
         same = piece[: len(scheme)].lower() == scheme.lower() and not (scheme and TOKEN_CHAR.match(rest))
         if same and (rest.lstrip(" \t:=") if scheme else rest).startswith(prefix):

@@ -11,7 +11,7 @@ from sidecar.model.meter import Meter
 from sidecar.model.reason import Reason
 from sidecar.wire.asks import LoopAsks
 from sidecar.wire.front import TOO_LONG, TOO_MANY, FrontParts, Limits
-from sidecar.wire.front_native import BATCH, DecisionThread, Pace
+from sidecar.wire.front_native import BATCH, TURNS_KNOWN, DecisionThread, Pace
 from sidecar.wire.seam import Pending
 from tests.support.server_settings import SETTINGS
 
@@ -86,6 +86,12 @@ def thread(native: Native, checks: Checks, clock: Clock) -> DecisionThread:
     return made
 
 
+def known(pace: Pace, seconds: float) -> None:
+    """Let it be the pace of all turns so far."""
+    for _ in range(TURNS_KNOWN):
+        pace.learn(seconds * BATCH, BATCH)
+
+
 def arrive(
     thread: DecisionThread, clock: Clock, count: int, *, payload: bytes = b"known", timeout: bytes = b"200m", first: int = 0
 ) -> None:
@@ -95,7 +101,7 @@ def arrive(
 def test_what_cannot_be_in_time_is_refused_at_once_and_together(
     thread: DecisionThread, native: Native, checks: Checks, clock: Clock
 ) -> None:
-    thread._pace.seconds = 0.001  # 150 ms are good for 112 checks, a quarter of the time to spare
+    known(thread._pace, 0.001)  # 150 ms are good for 112 checks, a quarter of the time to spare
     arrive(thread, clock, 900)
     refused = [call_id for call_id, reply in native.replies.items() if reply == b"refused"]
     assert sorted(refused) == list(range(112, 900)), "the newest"
@@ -104,13 +110,13 @@ def test_what_cannot_be_in_time_is_refused_at_once_and_together(
 
 
 def test_the_callers_own_time_counts_when_it_is_shorter(thread: DecisionThread, checks: Checks, clock: Clock) -> None:
-    thread._pace.seconds = 0.0001
+    known(thread._pace, 0.0001)
     arrive(thread, clock, 900, timeout=b"20m")
     assert checks.refused == [(Reason.OVERLOADED, TOO_LONG, 900 - 150)]
 
 
 def test_a_fast_pace_refuses_nobody_below_the_limit(thread: DecisionThread, checks: Checks, clock: Clock) -> None:
-    thread._pace.seconds = 0.00005
+    known(thread._pace, 0.00005)
     arrive(thread, clock, 1000)
     assert checks.refused == []
     arrive(thread, clock, 100, first=1000)
@@ -120,7 +126,7 @@ def test_a_fast_pace_refuses_nobody_below_the_limit(thread: DecisionThread, chec
 def test_new_tokens_are_bounded_and_known_ones_do_not_wait_for_them(
     thread: DecisionThread, native: Native, checks: Checks, clock: Clock
 ) -> None:
-    thread._verify_pace.seconds = 0.003  # 200 ms are good for 50 of them
+    known(thread._verify_pace, 0.003)  # 200 ms are good for 50 of them
     arrive(thread, clock, BATCH, payload=b"new")
     assert len([reply for reply in native.replies.values() if reply == b"refused"]) == BATCH - 51
     arrive(thread, clock, 10, first=1000)
@@ -129,7 +135,8 @@ def test_new_tokens_are_bounded_and_known_ones_do_not_wait_for_them(
 
 
 def test_everything_is_answered_once_and_nothing_stays_in_flight(thread: DecisionThread, native: Native, clock: Clock) -> None:
-    thread._pace.seconds, thread._verify_pace.seconds = 0.001, 0.01
+    known(thread._pace, 0.001)
+    known(thread._verify_pace, 0.01)
     arrive(thread, clock, 500)
     arrive(thread, clock, 500, payload=b"new", first=500)
     for _ in range(100):
@@ -138,10 +145,23 @@ def test_everything_is_answered_once_and_nothing_stays_in_flight(thread: Decisio
     assert thread._meter.in_flight == 0
 
 
-def test_one_stall_among_few_checks_is_no_pace() -> None:
-    pace = Pace()
-    pace.learn(0.1, 1)
-    assert pace.seconds < 0.002
-    for _ in range(100):
-        pace.learn(0.0064, 64)
-    assert pace.seconds == pytest.approx(0.0001, rel=0.01)
+def test_a_stall_is_no_pace() -> None:
+    pace = Pace(BATCH)
+    for took in (0.0064, 0.0064, 3.0, 0.0064, 5.0, 0.0064, 4.0):
+        pace.learn(took, BATCH)
+        assert pace.seconds() <= 0.0001
+
+
+def test_few_checks_say_nothing_of_many() -> None:
+    pace = Pace(BATCH)
+    for _ in range(TURNS_KNOWN):
+        pace.learn(0.001, 1)
+    assert pace.seconds() == 0.001 / BATCH
+
+
+def test_a_pace_that_lasts_is_known_soon_and_forgotten_soon() -> None:
+    pace = Pace(BATCH)
+    for took in (0.0064, 0.64, 0.0064):
+        for _ in range(4):
+            pace.learn(took, BATCH)
+        assert pace.seconds() == took / BATCH
