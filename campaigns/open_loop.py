@@ -38,6 +38,8 @@ class Plan:
     flows: tuple[Flow, ...]
     timeout_ms: int = 200
     connections: int = 16
+    max_requests: int = 0
+    """As Envoy's circuit breaker of that name: with so many calls open, further ones are refused on the spot. 0: without."""
 
 
 @dataclass(slots=True)
@@ -45,7 +47,7 @@ class Outcome:
     """One flow in one phase; calls count in the phase in which they were sent. Latencies in ms, of what was allowed.
 
     ``denied`` by reason. ``errors``: ended without a message. ``late``: answers that crossed with the cancellation.
-    ``unsent``: no stream or window was left. ``wrong``: an allow that is not its own request's.
+    ``broken``: refused by the circuit breaker. ``unsent``: no stream or window was left. ``wrong``: an allow that is not its own request's.
     """
 
     flow: str
@@ -56,6 +58,7 @@ class Outcome:
     errors: int = 0
     unanswered: int = 0
     late: int = 0
+    broken: int = 0
     unsent: int = 0
     wrong: int = 0
     p50: float = 0.0
@@ -185,6 +188,9 @@ class Generator:
         body, needle = source.next()
         outcome = source.outcomes[phase]
         outcome.sent += 1
+        if 0 < self.plan.max_requests <= sum(len(caller.waiting) for caller in self.callers):
+            outcome.broken += 1
+            return
         for _ in range(len(self.callers)):
             self.turn = (self.turn + 1) % len(self.callers)
             caller = self.callers[self.turn]

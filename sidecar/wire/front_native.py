@@ -42,7 +42,7 @@ TAKE = 4096
 BATCH = 64
 """Checks decided before the first of them is answered: 3 to 6 µs a call cheaper than one by one, at most 0.7 ms later."""
 VERIFY_BATCH = 8
-"""New tokens verified before the next calls are taken, so that they delay cached ones by about a millisecond."""
+"""New tokens verified before the next calls are taken, at least: they delay cached ones by about a millisecond."""
 WAITING_SHARE = 0.75
 """Of the time that a check has left, the part that it may spend waiting for its turn; with less it is refused at once."""
 TURNS_KNOWN = 7
@@ -132,12 +132,12 @@ class DecisionThread:
         receive, mono = self._native.recv_batch, self._mono
         taken = ended = mono()
         while (events := receive(TAKE, patience := self._patience(ended - taken))) is not None:
+            since, before, taken = taken, ended, mono()
             # Had without waiting, calls may have come any time since the last take; else they have only just come.
-            since, taken = taken, mono()
-            begun = since if patience == 0 else taken
-            self._turn(events, begun, taken)
+            waited = patience != 0
+            self._turn(events, taken if waited else since, taken)
             ended = mono()
-            self._learn(ended - begun)
+            self._learn(ended - (taken if waited else before))
         self._refuse_rest()
 
     def _patience(self, busy: float) -> int | None:
@@ -167,7 +167,7 @@ class DecisionThread:
         if self._open:
             self._collect()
         if self._unverified:
-            self._verify()
+            self._verify(self._mono() - now)
 
     def _take(self, events: list[Event], since: float) -> None:
         backlog, before = self._backlog, len(self._backlog)
@@ -273,16 +273,21 @@ class DecisionThread:
             self._asks.cancel(call_id)
             self._reply(call_id, self._late(self._open.pop(call_id)))
 
-    def _verify(self) -> None:
-        """Read a few new tokens and check their signatures, each answered at once."""
-        batch = min(VERIFY_BATCH, len(self._unverified))
-        for _ in range(batch):
-            call_id, pending = self._unverified.popleft()
+    def _verify(self, busy: float) -> None:
+        """Read new tokens and check their signatures, each answered at once: a few, or for as many seconds as all else took.
+
+        So that a flood of them takes no more than half of the time, and gets no less: else each that is read only to be refused costs
+        the time of one that waits.
+        """
+        unverified, until, done = self._unverified, self._mono() + busy, 0
+        while unverified and (done < VERIFY_BATCH or self._mono() < until):
+            done += 1
+            call_id, pending = unverified.popleft()
             outcome: bytes | Pending = pending
             while isinstance(outcome, Pending) and isinstance(outcome.ask, Verify):
                 outcome = self._late(outcome) if outcome.deadline <= self._mono() else self._checks.verify(outcome)
             self._settle(call_id, outcome)
-        self._verified += batch
+        self._verified += done
 
     def _late(self, pending: Pending) -> bytes:
         return self._checks.fail(pending, Reason.DEADLINE_EXCEEDED)

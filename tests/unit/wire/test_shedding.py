@@ -11,7 +11,7 @@ from sidecar.model.meter import Meter
 from sidecar.model.reason import Reason
 from sidecar.wire.asks import LoopAsks
 from sidecar.wire.front import TOO_LONG, TOO_MANY, FrontParts, Limits
-from sidecar.wire.front_native import BATCH, TURNS_KNOWN, DecisionThread, Pace
+from sidecar.wire.front_native import BATCH, TURNS_KNOWN, VERIFY_BATCH, DecisionThread, Pace
 from sidecar.wire.seam import Pending
 from tests.support.server_settings import SETTINGS
 
@@ -132,6 +132,22 @@ def test_new_tokens_are_bounded_and_known_ones_do_not_wait_for_them(
     arrive(thread, clock, 10, first=1000)
     assert [native.replies[1000 + number] for number in range(10)] == [b"allow"] * 10
     assert thread._unverified, "and they still wait"
+
+
+def test_new_tokens_get_as_much_time_as_all_else(thread: DecisionThread, native: Native, checks: Checks, clock: Clock) -> None:
+    taken = clock.at
+    arrive(thread, clock, BATCH, payload=b"new")
+    assert list(native.replies.values()).count(b"verified") == VERIFY_BATCH
+    verify = checks.verify
+
+    def slowly(pending: Pending) -> bytes:
+        clock.at += 0.001
+        return verify(pending)
+
+    checks.verify = slowly  # type: ignore[method-assign]
+    clock.at = taken + 0.020
+    thread._turn([], taken, taken)  # 20 ms have gone into something else
+    assert list(native.replies.values()).count(b"verified") == VERIFY_BATCH + 20
 
 
 def test_everything_is_answered_once_and_nothing_stays_in_flight(thread: DecisionThread, native: Native, clock: Clock) -> None:
