@@ -37,8 +37,9 @@ class Figure:
     details: dict[str, object] = field(default_factory=dict)
 
 
-RATIO, TIME = 1.3, 2.0
-"""Margins of the guard: wide, since CI machines are busy and slow in their own ways."""
+RATIO, TIME = 1.3, 3.0
+"""Margins of the guard: wide, since CI machines are busy and slow in their own ways. The same commit took 18 and 46 µs a decision on one
+machine within a day, while a bare signature check, which lives in few cache lines, took 24 and 28: it does not tell how slow Python is."""
 
 TARGETS = (
     Target(name="engine-headers", what="decision, headers map", unit="µs CPU", must=15, goal=11, margin=TIME, absolute=True),
