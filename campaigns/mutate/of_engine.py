@@ -234,7 +234,7 @@ IDENTITY: tuple[Mutant, ...] = (
     Mutant(
         "keys-behind-a-comma",
         "sidecar/engine/removals.py",
-        'parts = [value, *(part.strip() for part in re.split("[,;]", value))]',
+        'parts = [value.strip(), *(part.strip() for part in re.split("[,;]", value))]',
         "parts = [value]",
         "A key in a header with two values would travel on to the upstream.",
         (f"{_REMOVALS}::test_a_shared_header_goes_when_it_holds_what_must_not_be_forwarded",),
