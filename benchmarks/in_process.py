@@ -67,18 +67,15 @@ class Case(Protocol):
         """Run one pass; return its figure."""
 
 
-def alternate(first: Case, second: Case, passes: int) -> tuple[list[float], list[float]]:
-    """Run two cases in turn, the order turned around every time; return the figures of each."""
-    ours: list[float] = []
-    theirs: list[float] = []
-    for number in range(passes):
-        if number % 2:
-            theirs.append(second())
-            ours.append(first())
-        else:
-            ours.append(first())
-            theirs.append(second())
-    return ours, theirs
+def alternate(passes: int, *cases: Case) -> list[list[float]]:
+    """Run cases in turn, the order turned around every time; return the figures of each."""
+    figures: list[list[float]] = [[] for _ in cases]
+    pairs = list(zip(cases, figures, strict=True))
+    for _ in range(passes):
+        for case, of_case in pairs:
+            of_case.append(case())
+        pairs.reverse()
+    return figures
 
 
 def ratio(above: Sequence[float], below: Sequence[float]) -> float:

@@ -42,7 +42,7 @@ def _measure(folder: Path, signer: Signer, people: Sequence[Person], name: str) 
     with running_service(folder, signer.jwks(), Shape(routes=ROUTES)) as service:
         warm(service.checks, corpus(signer, ROUTES, "headers"))
         checks, bare = alternate(
-            lambda: _first_checks(service.checks, next(batches)), lambda: _bare(signer, next(signed)), len(messages) // BATCH
+            len(messages) // BATCH, lambda: _first_checks(service.checks, next(batches)), lambda: _bare(signer, next(signed))
         )
         parts = _parts(service.checks, timed)
     above = [ours - theirs for ours, theirs in zip(checks, bare, strict=True)]

@@ -28,6 +28,6 @@ def _compare(name: str, folder: Path, effort: Effort, large: Shape, small: Shape
     with running_service(folder / "large", signer.jwks(), large) as big, running_service(folder / "small", signer.jwks(), small) as tiny:
         warm(big.checks, much)
         warm(tiny.checks, little)
-        above, below = alternate(lambda: one_pass(big.checks, much), lambda: one_pass(tiny.checks, little), effort.passes)
+        above, below = alternate(effort.passes, lambda: one_pass(big.checks, much), lambda: one_pass(tiny.checks, little))
     details: dict[str, object] = {"large_us": round(median(above), 2), "small_us": round(median(below), 2)}
     return Figure(name=name, value=ratio(above, below), details=details)

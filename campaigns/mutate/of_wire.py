@@ -55,7 +55,15 @@ FRONTS: tuple[Mutant, ...] = (
         "while unverified and (done < VERIFY_BATCH or self._mono() < until):",
         "while unverified:",
         "A flood of tokens never seen would keep known ones waiting.",
-        ("tests/unit/wire/test_shedding.py::test_new_tokens_get_as_much_time_as_all_else",),
+        ("tests/unit/wire/test_shedding.py::test_new_tokens_get_as_much_time_as_all_else_but_never_much",),
+    ),
+    Mutant(
+        "stall-begets-a-stall",
+        "sidecar/wire/front_native.py",
+        "until = now + min(now - since, VERIFY_TIME)",
+        "until = now + (now - since)",
+        "After a stall, known tokens would wait as long again for new ones.",
+        ("tests/unit/wire/test_shedding.py::test_new_tokens_get_as_much_time_as_all_else_but_never_much",),
     ),
     Mutant(
         "refused-stays-in-flight",

@@ -34,6 +34,7 @@ FLUSH_TIMEOUT = 2.0
 SWITCH = 0.001
 """Seconds for which one thread may keep the interpreter from another that wants it. With Python's 5 ms the loop, which needs it many
 times for one key fetch or /readyz, was 125 ms late beside a deciding thread that is never idle."""
+
 LOG_TIMEOUT = 1.0
 LOOK_EVERY = 1.0
 

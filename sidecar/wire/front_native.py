@@ -43,6 +43,8 @@ BATCH = 64
 """Checks decided before the first of them is answered: 3 to 6 µs a call cheaper than one by one, at most 0.7 ms later."""
 VERIFY_BATCH = 8
 """New tokens verified before the next calls are taken, at least: they delay cached ones by about a millisecond."""
+VERIFY_TIME = 0.005
+"""Seconds that go into more of them in one turn, at most: what held everything up, once, must not do it again."""
 WAITING_SHARE = 0.75
 """Of the time that a check has left, the part that it may spend waiting for its turn; with less it is refused at once."""
 TURNS_KNOWN = 7
@@ -167,7 +169,7 @@ class DecisionThread:
         if self._open:
             self._collect()
         if self._unverified:
-            self._verify(self._mono() - now)
+            self._verify(now)
 
     def _take(self, events: list[Event], since: float) -> None:
         backlog, before = self._backlog, len(self._backlog)
@@ -273,13 +275,14 @@ class DecisionThread:
             self._asks.cancel(call_id)
             self._reply(call_id, self._late(self._open.pop(call_id)))
 
-    def _verify(self, busy: float) -> None:
-        """Read new tokens and check their signatures, each answered at once: a few, or for as many seconds as all else took.
+    def _verify(self, since: float) -> None:
+        """Read new tokens and check their signatures, each answered at once: a few, or for as long as all else took ``since`` then.
 
         So that a flood of them takes no more than half of the time, and gets no less: else each that is read only to be refused costs
         the time of one that waits.
         """
-        unverified, until, done = self._unverified, self._mono() + busy, 0
+        unverified, done, now = self._unverified, 0, self._mono()
+        until = now + min(now - since, VERIFY_TIME)
         while unverified and (done < VERIFY_BATCH or self._mono() < until):
             done += 1
             call_id, pending = unverified.popleft()
