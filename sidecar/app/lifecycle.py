@@ -31,11 +31,6 @@ QUIET = 0.2
 FLUSH_TIMEOUT = 2.0
 """Seconds that decision records may take to be written at the end."""
 
-SWITCH = 0.0025
-"""Seconds for which one thread may keep the interpreter from another that wants it. With Python's 5 ms the loop, which needs it many
-times for one key fetch or /readyz, was 125 ms late beside a deciding thread that is never idle; 45 with this. 1 ms: 16, but each check
-costs a tenth more."""
-
 LOG_TIMEOUT = 1.0
 LOOK_EVERY = 1.0
 
@@ -83,7 +78,6 @@ def _leave_early(_number: int, _frame: FrameType | None) -> NoReturn:
 def _run(config: str, writer: "LogWriter") -> int:
     import uvloop  # noqa: PLC0415 - after the signal handlers
 
-    sys.setswitchinterval(SWITCH)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_live(config, writer))
 

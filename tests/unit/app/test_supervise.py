@@ -82,3 +82,17 @@ def test_loop_lag_sees_a_blocked_loop() -> None:
         return lag.value
 
     assert asyncio.run(scenario()) > 0.1
+
+
+def test_a_late_loop_gets_the_interpreter_sooner_until_it_is_on_time_again():
+    switched: list[float] = []
+    lag = LoopLag(SystemClock(), switched.append)
+    for late in (0.001, 0.030, 0.010):
+        lag.note(late)
+    assert switched == [LoopLag.SWITCH, LoopLag.SWITCH_LATE, LoopLag.SWITCH_LATE], "the worst of the latest counts"
+    for _ in range(LoopLag.KEPT):
+        lag.note(0.010)  # as late as the shorter interval leaves it: no reason to go back
+    assert set(switched[2:]) == {LoopLag.SWITCH_LATE}
+    for _ in range(LoopLag.KEPT):
+        lag.note(0.001)
+    assert switched[-1] == LoopLag.SWITCH
