@@ -42,13 +42,16 @@ def collected(rows: Sequence[int]) -> list[str]:
 
 
 def run(tests: Sequence[str]) -> tuple[int, list[Line]]:
-    """Run them one after the other; return pytest's exit code and the lines that they left."""
+    """Run them one after the other; return pytest's exit code and the lines that they left, also of those that a crash kept from running."""
     with tempfile.TemporaryDirectory(prefix="sidecar-fault-") as folder:
         file = Path(folder) / "figures.jsonl"
         command = [sys.executable, "-m", "pytest", "-q", "-m", "fault", "-n0", "-p", "no:randomly", *tests]
         code = subprocess.run(command, cwd=ROOT, env={**os.environ, FILE: str(file)}, check=False).returncode
         lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
-    return code, [json.loads(line) for line in lines]
+    left = [json.loads(line) for line in lines]
+    reached = {line["test"] for line in left}
+    missing = [name for test in tests if (name := test.rpartition("::")[2]) not in reached]
+    return code or int(bool(missing)), left + [{"test": name, "verdict": "failed", "why": "it did not end"} for name in missing]
 
 
 def table(lines: Iterable[Line]) -> list[list[object]]:
