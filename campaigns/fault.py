@@ -42,7 +42,7 @@ def collected(rows: Sequence[int]) -> list[str]:
 
 
 def run(tests: Sequence[str]) -> tuple[int, list[Line]]:
-    """Run them one after the other; return pytest's exit code and the lines that they left, also of those that a crash kept from running."""
+    """Run them one after the other; return pytest's exit code and their lines, also for tests that did not end."""
     with tempfile.TemporaryDirectory(prefix="sidecar-fault-") as folder:
         file = Path(folder) / "figures.jsonl"
         command = [sys.executable, "-m", "pytest", "-q", "-m", "fault", "-n0", "-p", "no:randomly", *tests]
