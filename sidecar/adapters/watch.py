@@ -1,4 +1,4 @@
-"""Noticing that files changed: inotify to be quick, a look every 30 seconds to be sure.
+"""Noticing that files changed: inotify to be quick, a look every 5 seconds to be sure.
 
 An event is only a reason to look. What counts is the *signature* of a watched path: which file it leads to
 through its symbolic links, its size and times. So the swap of a ConfigMap's ``..data`` link is one change however
@@ -16,8 +16,10 @@ import watchfiles
 
 log = logging.getLogger(__name__)
 
-RESTAT_EVERY = 30.0
-"""Seconds between two looks when no event came."""
+RESTAT_EVERY = 5.0
+"""Seconds between two looks when no event came: a lost event must not keep a revoked key alive for longer."""
+RETRY_EVERY = 30.0
+"""Seconds until file events are asked for again after the kernel gave none."""
 STEP_MS = 100
 """Events are gathered until none came for this long …"""
 DEBOUNCE_MS = 1000
@@ -34,9 +36,10 @@ class FileWatcher:
     A directory is watched for its direct entries (not for what lies deeper). Paths need not exist.
     """
 
-    def __init__(self, *, restat_every: float = RESTAT_EVERY) -> None:
-        """Start with nothing to watch; ``restat_every`` in seconds."""
+    def __init__(self, *, restat_every: float = RESTAT_EVERY, retry_every: float = RETRY_EVERY) -> None:
+        """Start with nothing to watch; both in seconds."""
         self._restat_every = restat_every
+        self._retry_every = retry_every
         self._groups: dict[str, dict[str, _Mark]] = {}
         self._wake = asyncio.Event()
         self._watched: frozenset[tuple[str, int]] = frozenset()
@@ -122,8 +125,8 @@ class FileWatcher:
                 "file events are not available; changes are noticed by looking at the files",
                 extra={"error": str(error), "every_seconds": self._restat_every},
             )
-            # The task stays alive until the next look, which starts it again: no storm of attempts.
-            await asyncio.sleep(self._restat_every)
+            # The task stays alive until then, and the next look starts it again: no storm of attempts.
+            await asyncio.sleep(self._retry_every)
 
 
 def signature(path: str) -> _Mark:
@@ -143,7 +146,7 @@ def _mark(path: str) -> _Mark:
         seen = os.stat(path)  # noqa: PTH116
     except OSError as error:
         return ("unreadable", error.errno)
-    return (os.path.realpath(path), seen.st_dev, seen.st_ino, seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns)
+    return (seen.st_dev, seen.st_ino, seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns)
 
 
 def _directories(paths: Iterable[str]) -> frozenset[tuple[str, int]]:

@@ -17,7 +17,7 @@ from .kubelet import SubPath
 from .scene import Scene
 
 PATIENCE = 15.0
-RESTAT = 30.0
+RESTAT = 5.0
 """Seconds between two looks at the files when no event comes."""
 
 
@@ -239,7 +239,7 @@ def changed(scene: Scene) -> str:
 
 @pytest.mark.slow
 def test_row_30_no_inotify(scene_of: Callable[..., Scene], watch: Callable[..., Watch], figure: Callable[..., None]) -> None:
-    """The kernel gives no inotify instance: said, and files are looked at every 30 s."""
+    """The kernel gives no inotify instance: said, and files are looked at every 5 s."""
     scene = scene_of()
     scene.command = lambda: [  # type: ignore[method-assign]
         sys.executable, "-m", "tests.fault.broken", "inotify", "serve", "--config", str(scene.conf),

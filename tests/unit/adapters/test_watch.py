@@ -190,7 +190,7 @@ def test_without_events_it_looks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(watch.watchfiles, "awatch", failing)
     file = tmp_path / "file"
-    watcher = FileWatcher(restat_every=0.2)
+    watcher = FileWatcher(restat_every=0.2, retry_every=0.3)
     watcher.watch("group", [str(file)])
 
     async def body(following: Next) -> None:
