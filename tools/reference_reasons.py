@@ -16,6 +16,8 @@ MEANINGS = {
     Reason.INVALID_API_KEY: "A key that is unknown, expired, revoked or not yet valid. The status is 401 where the store says so.",
     Reason.INSUFFICIENT_SCOPE: "The token lacks a scope that the route requires.",
     Reason.INSUFFICIENT_PERMISSION: "The caller lacks a permission, role or audience that the route requires.",
+    Reason.POLICY_DENIED: "A deny policy of the route holds, or could not be told not to hold; `rule` names it.",
+    Reason.POLICY_NOT_SATISFIED: "An attribute policy that the route requires does not hold; `rule` names it.",
     Reason.NO_ROUTE: "No route has this host and path.",
     Reason.UNSAFE_IDENTITY: "A value of the caller does not fit into an identity header.",
     Reason.CREDENTIAL_NOT_ALLOWED_HERE: "A good API key outside its routes or client networks.",

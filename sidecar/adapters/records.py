@@ -39,6 +39,13 @@ _encoder = msgspec.json.Encoder()
 _from_timestamp = datetime.fromtimestamp
 
 
+class Would(msgspec.Struct, gc=False):
+    """What a policy in shadow would have done."""
+
+    policy: str
+    would: str
+
+
 class Record(msgspec.Struct, gc=False, omit_defaults=True):
     """One line, its fields in the order in which they are written; empty ones are left out."""
 
@@ -59,6 +66,7 @@ class Record(msgspec.Struct, gc=False, omit_defaults=True):
     revision: str = ""
     duration_us: int = 0
     detail: str = ""
+    shadow: tuple[Would, ...] = ()
 
 
 Taken: TypeAlias = tuple[Decision, Facts, str, float, float, str]
@@ -153,6 +161,7 @@ def _record(taken: Taken) -> Record:
         revision,
         int(duration * 1e6),
         detail,
+        tuple(Would(*one) for one in decision.shadow) if decision.shadow else (),
     )
 
 

@@ -9,6 +9,7 @@ from sidecar.engine.check import retrace
 from sidecar.engine.nearest import nearest
 from sidecar.engine.snapshot import Snapshot
 from sidecar.model.decision import Allow, Decision, Deny
+from sidecar.model.instant import Instant
 from sidecar.model.request import CheckInput, Facts
 
 if TYPE_CHECKING:
@@ -29,11 +30,11 @@ def explained_decision(process: "Process", decision_id: str) -> Mapping[str, obj
     taken = next((taken for taken in reversed(tuple(process.records.recent)) if taken[2] == decision_id), None)
     if taken is None:
         return None
-    decision, facts, _, _, _, revision = taken
+    decision, facts, _, at, _, revision = taken
     (record,) = _recorded([taken])
     if revision != process.revision:
         return {"record": record, "note": f"decided under revision {revision}, which is not in use any more: only the record is left"}
-    return {"record": record, **_explained(decision, facts, process.core.snapshot)}
+    return {"record": record, **_explained(decision, facts, at, process.core.snapshot)}
 
 
 def _recorded(taken: Iterable[Taken]) -> list[object]:
@@ -50,6 +51,8 @@ def _fits(taken: Taken, asked: Mapping[str, str]) -> bool:
 class _NoHeaders:
     """Of a request that is over; nobody kept them."""
 
+    merged = False
+
     def names(self) -> tuple[str, ...]:
         return ()
 
@@ -60,10 +63,10 @@ class _NoHeaders:
         return ()
 
 
-def _explained(decision: Decision, facts: Facts, snapshot: Snapshot) -> Mapping[str, object]:
+def _explained(decision: Decision, facts: Facts, at: float, snapshot: Snapshot) -> Mapping[str, object]:
     """Explain a decision made under ``snapshot`` from what is kept of it."""
     method, host, path, source_ip, request_id, _ = facts
     request = CheckInput(method, host, path, _NoHeaders(), request_id, source_ip, {})
-    trace = retrace(decision, request, snapshot)
+    trace = retrace(decision, request, snapshot, Instant(at, 0.0))
     near = nearest(decision, request, snapshot) if isinstance(decision, Deny) else ()
     return {"steps": [step._asdict() for step in trace.steps], "nearest": list(near)}

@@ -21,15 +21,13 @@ class Unmet(NamedTuple):
 class Requirement:
     """A compiled ``require``."""
 
-    __slots__ = ("_parts", "keyword")
+    __slots__ = ("_parts",)
 
     def __init__(self, settings: RequireSettings) -> None:
         """Compile; raises ValueError on an empty list of values, which would mean nothing or everything."""
         self._parts = tuple((keyword, values, _compile(keyword, values)) for keyword, values in settings.parts)
         if not self._parts:
             raise ValueError("an empty require")
-        self.keyword = f"require.{self._parts[0][0]}" if len(self._parts) == 1 else "require"
-        """What the rule of an allow says: the one part, or all of them."""
 
     def check(self, principal: Principal) -> Unmet | None:
         """Return None when every part holds."""

@@ -20,6 +20,7 @@ from .semantics.answers import check_answers
 from .semantics.authenticators import check_authenticators
 from .semantics.files import check_files
 from .semantics.listeners import check_listeners
+from .semantics.policies import check_policies
 from .semantics.rbac import check_rbac
 from .semantics.routes import check_routes
 from .words import problems_of
@@ -76,6 +77,7 @@ def _check(settings: Settings, files: ConfigFiles, place: Place, environment: Co
     check_authenticators(settings, place, is_directory=files.is_directory)
     check_rbac(settings, place)
     check_routes(settings, place)
+    check_policies(settings, place)
     check_answers(settings, place)
     if environment is None:
         return {}

@@ -5,6 +5,8 @@ from typing import TypeAlias
 
 from sidecar.authn.extract import Presented
 from sidecar.authn.memory import Known
+from sidecar.authz.facts import Facts, Kept
+from sidecar.authz.policies import Rules
 from sidecar.model.ask import Ask
 from sidecar.model.decision import Allow, Decision, Deny
 from sidecar.model.instant import Instant
@@ -19,6 +21,7 @@ from .canonical import Path, Refused, canonical_host, canonical_path
 from .identity import UnsafeIdentity
 from .removals import NOTHING_TAKEN_OFF, combine
 from .routes import Leaf
+from .rules import facts_of, ruled
 from .snapshot import Route, Snapshot
 from .trace import Trace
 
@@ -54,20 +57,20 @@ class Engine:
         if trace is not None:
             trace.credential(presented, route, snapshot)
         if presented is None:
-            return _settle(self._anonymous(snapshot), request, route, None, snapshot, trace) if route.anonymous else _missing(route)
+            return _settle(self._anonymous(snapshot), request, route, None, snapshot, now, trace) if route.anonymous else _missing(route)
         if isinstance(presented, Rejected):
             return _refuse(presented, route, None, snapshot)
         if presented.group.kind == "api_key":
             owner = self.authenticator.api_key(presented, route, request, snapshot, now)
-            return _settle(owner, request, route, presented, snapshot, trace)
+            return _settle(owner, request, route, presented, snapshot, now, trace)
         known = self.authenticator.remembered(presented, snapshot, now)
         if isinstance(known, bytes):
             verified = self.authenticator.token(presented, known, snapshot, now)
-            return _when_verified(verified, request, route, presented, snapshot, trace)
+            return _when_verified(verified, request, route, presented, snapshot, now, trace)
         verdict = known.verdicts.get(route) if trace is None else None
         if verdict is not None and presented.group.stays and snapshot.look_alikes.harmless.issuperset(request.headers.names()):
             return verdict  # and nothing has to be taken off this request
-        return _settle(known, request, route, presented, snapshot, trace)
+        return _settle(known, request, route, presented, snapshot, now, trace)
 
     def _anonymous(self, snapshot: Snapshot) -> Known:
         if self._nobody is None or self._nobody.rbac is not snapshot.rbac:
@@ -75,15 +78,35 @@ class Engine:
         return self._nobody
 
 
-def retrace(decision: Decision, request: CheckInput, snapshot: Snapshot) -> Trace:
-    """Trace a decision that was made under ``snapshot``, without the credential, which nobody keeps."""
+def retrace(decision: Decision, request: CheckInput, snapshot: Snapshot, now: Instant) -> Trace:
+    """Trace a decision that was made at ``now`` under ``snapshot``, without credential, headers and body, which nobody keeps."""
     trace = Trace()
     found = _locate(request, snapshot, trace)
     if not isinstance(found, Deny) and decision.principal is not None:
         trace.remembered(decision.principal)
         trace.required(found[0], decision.principal)
+        if found[0].rules is not None:
+            trace.ruled(found[0].rules, Kept(facts_of(decision.principal, request, found[0], snapshot, now)))
     trace.decided(decision)
     return trace
+
+
+def decide_as(principal: Principal, request: CheckInput, snapshot: Snapshot, now: Instant, trace: Trace | None = None) -> Decision | Steps:
+    """Decide a request as if ``principal`` had shown a good credential where the route reads it; for tools, never for a front.
+
+    A route that does not accept the principal's authenticator refuses it as it refuses whoever shows nothing.
+    """
+    found = _locate(request, snapshot, trace)
+    if isinstance(found, Deny):
+        return found
+    route, preflight = found
+    if preflight:
+        return _preflight_allowed(request, route, snapshot.rbac.principal(_NOBODY, 0.0), snapshot)
+    authenticator = principal.identity.authenticator
+    accepted = authenticator in snapshot.settings.routes[route.name].authenticate if authenticator else route.anonymous
+    if not accepted:
+        return _missing(route)
+    return _settle(Known(principal, snapshot.rbac), request, route, None, snapshot, now, trace)
 
 
 def _when_verified(
@@ -92,9 +115,11 @@ def _when_verified(
     route: Route,
     presented: Presented,
     snapshot: Snapshot,
+    now: Instant,
     trace: Trace | None,
 ) -> Steps:
-    return _settle((yield from verified), request, route, presented, snapshot, trace)
+    decision = _settle((yield from verified), request, route, presented, snapshot, now, trace)
+    return decision if isinstance(decision, Allow | Deny) else (yield from decision)
 
 
 def _settle(
@@ -103,8 +128,9 @@ def _settle(
     route: Route,
     presented: Presented | None,
     snapshot: Snapshot,
+    now: Instant,
     trace: Trace | None,
-) -> Decision:
+) -> Decision | Steps:
     """Refuse who was not authenticated; authorise who was, and take off what this request needs."""
     if trace is not None:
         trace.authenticated(known)
@@ -112,15 +138,37 @@ def _settle(
         return _refuse(known, route, presented, snapshot)
     if trace is not None:
         trace.required(route, known.principal)
-    verdict = known.verdicts.get(route) or _authorise(route, known, snapshot)
-    return verdict if isinstance(verdict, Deny) else _take_off(verdict, request, presented, snapshot)
+    rules = route.rules
+    if rules is None:
+        verdict = known.verdicts.get(route) or _authorise(route, route, known, snapshot)
+        return verdict if isinstance(verdict, Deny) else _take_off(verdict, request, presented, snapshot)
+    facts = facts_of(known.principal, request, route, snapshot, now)
+    base = known.verdicts.get(rules) or _authorise(rules, route, known, snapshot)
+    return _ruled(base, rules, facts, route, presented, snapshot, trace)
 
 
-def _authorise(route: Route, known: Known, snapshot: Snapshot) -> Decision:
-    """Require, identity headers: the same for every request of a principal on a route, so remembered with it."""
+def _authorise(key: Route | Rules, route: Route, known: Known, snapshot: Snapshot) -> Decision:
+    """Require, identity headers: the same for every request of a principal on a route, so remembered with it under ``key``.
+
+    That is the route itself where this is the whole verdict, and its policies where those have a say, too.
+    """
     principal = known.principal
     verdict = _unmet(route, principal) or _allow(_reason(principal), route.rule, route, principal, snapshot)
-    known.keep(route, verdict)
+    known.keep(key, verdict)
+    return verdict
+
+
+def _ruled(
+    base: Decision, rules: Rules, facts: Facts, route: Route, presented: Presented | None, snapshot: Snapshot, trace: Trace | None
+) -> Decision:
+    """Join ``base`` with what the route's policies say of this very request."""
+    if trace is not None:
+        trace.ruled(rules, facts)
+    verdict = ruled(base, rules.judge(facts), route, facts.principal)
+    if isinstance(verdict, Allow):
+        verdict = _take_off(verdict, facts.request, presented, snapshot)
+    if rules.shadows:
+        verdict = verdict.shadowed(tuple(rules.would(facts)))
     return verdict
 
 
@@ -213,9 +261,13 @@ def _refuse(outcome: Rejected | Undetermined, route: Route, presented: Presented
 
 
 def _unmet(route: Route, principal: Principal) -> Deny | None:
-    """Return the denial if the route's demands are not met. A route that demands nothing admits only by ``anonymous``."""
+    """Return the denial if the route's demands, but for its policies, are not met.
+
+    A route that demands nothing at all admits only by ``anonymous``.
+    """
     if route.requirement is None:
-        return None if route.anonymous else Deny(Reason.INSUFFICIENT_PERMISSION, f"routes.{route.name}", route=route.name)
+        demanded = route.rules is not None and route.rules.demanding
+        return None if route.anonymous or demanded else Deny(Reason.INSUFFICIENT_PERMISSION, f"routes.{route.name}", route=route.name)
     unmet = route.requirement.check(principal)
     if unmet is None:
         return None

@@ -1,10 +1,12 @@
 """Settings to a Snapshot, in slices: whatever can be decided before a request comes is decided here."""
 
-from collections.abc import Generator, Iterable, Mapping
+import dataclasses
+from collections.abc import Generator, Iterable, Iterator, Mapping
 
 from sidecar.authn.extract import Extraction, Reader
 from sidecar.authn.issuer import Issuer, compile_issuer
 from sidecar.authz.grants import Rbac
+from sidecar.authz.policies import Policy
 from sidecar.authz.require import Requirement
 from sidecar.model.meter import Meter
 from sidecar.model.settings import CredentialPlace, RequireSettings, RouteSettings, Settings
@@ -14,6 +16,7 @@ from .denials import REALM
 from .identity import IdentityPlan, concrete_permissions
 from .removals import Credentials, LookAlikes
 from .routes import RouteTable
+from .rules import REQUIRING, VARIABLE, catalogue_of, resources_of, rules_of, surroundings_of
 from .snapshot import LiveTables, Route, Snapshot
 
 ANONYMOUS = "anonymous"
@@ -35,11 +38,18 @@ def compile_snapshot(
     exact = (name for name in settings.strip_headers if not name.endswith("*"))
     identity = IdentityPlan(settings.identity_headers, (*credentials.always, *exact), concrete_permissions(_named(settings)))
     yield
-    routes: RouteTable[Route] = RouteTable(settings.server.paths)
-    compiler = _RouteCompiler(settings, meter, credentials)
-    for route in settings.routes.values():
-        routes.add(route, compiler.compile(route))
+    catalogue = catalogue_of(settings)
+    policies: dict[str, Policy] = {}
+    for policy in settings.policies.values():
+        policies[policy.name] = Policy(policy, catalogue)
         yield
+    routes: RouteTable[Route] = RouteTable(settings.server.paths)
+    compiler = _RouteCompiler(settings, meter, credentials, policies)
+    for route in settings.routes.values():
+        for part, compiled in compiler.compile(route):
+            routes.add(part, compiled)
+        yield
+    client_address = ClientAddress(settings.server.client_address)
     meter.retire(frozenset(settings.routes))
     return Snapshot(
         revision=revision,
@@ -56,7 +66,10 @@ def compile_snapshot(
         identity=identity,
         look_alikes=LookAlikes(names, settings.strip_headers),
         credentials=credentials,
-        client_address=ClientAddress(settings.server.client_address),
+        client_address=client_address,
+        policies=policies,
+        catalogue=catalogue,
+        surroundings=surroundings_of(settings, client_address),
     )
 
 
@@ -95,16 +108,32 @@ def _named(settings: Settings) -> Iterable[str]:
 class _RouteCompiler:
     """Compiles routes; equal demands and equal lists of authenticators share one object."""
 
-    def __init__(self, settings: Settings, meter: Meter, credentials: Credentials) -> None:
+    def __init__(self, settings: Settings, meter: Meter, credentials: Credentials, policies: Mapping[str, Policy]) -> None:
         self._settings = settings
         self._meter = meter
         self._credentials = credentials
-        self._requirements: dict[RequireSettings, Requirement] = {}
+        self._policies = policies
+        self._requirements: dict[tuple[tuple[str, tuple[str, ...]], ...], Requirement] = {}
         self._extractions: dict[tuple[tuple[str, ...], bool], Extraction] = {}
 
-    def compile(self, route: RouteSettings) -> Route:
+    def compile(self, route: RouteSettings) -> Iterator[tuple[RouteSettings, Route]]:
+        """Give the route whole, or, where its policies look at path variables that stand elsewhere in each path, a path at a time."""
+        compiled = self._route(route)
+        layouts = {pattern: tuple(map(VARIABLE.fullmatch, pattern.strip("/").split("/"))) for pattern in route.paths}
+        alike = len({tuple(found and found[0] for found in layout) for layout in layouts.values()}) == 1
+        if compiled.rules is None or alike:
+            yield route, compiled
+            return
+        for pattern in route.paths:
+            yield (
+                dataclasses.replace(route, paths=(pattern,)),
+                dataclasses.replace(compiled, rules=rules_of(route, self._policies), resources=resources_of(route, pattern)),
+            )
+
+    def _route(self, route: RouteSettings) -> Route:
         accepted = tuple(name for name in route.authenticate if name != ANONYMOUS)
-        requirement = self._requirement(route.require)
+        parts = route.require.parts if route.require is not None else ()
+        rules = rules_of(route, self._policies)
         extraction = self._extraction(accepted, conflict_first=route.credential_conflict_first)
         return Route(
             name=route.name,
@@ -113,18 +142,22 @@ class _RouteCompiler:
             extraction=extraction,
             bearer=extraction.bearer(),
             anonymous=ANONYMOUS in route.authenticate,
-            requirement=requirement,
-            rule=f"routes.{route.name}.{requirement.keyword if requirement is not None else 'authenticate'}",
+            requirement=self._requirement(tuple(part for part in parts if part[0] not in REQUIRING)),
+            rules=rules,
+            keywords=tuple(keyword for keyword, _ in parts),
+            resources=resources_of(route, route.paths[0]) if rules is not None else {},
+            rule=f"routes.{route.name}.{_granting(parts)}",
             challenges=_challenges(self._places(accepted)),
             first_store=next((name for name in accepted if name in self._settings.api_keys), ""),
         )
 
-    def _requirement(self, settings: RequireSettings | None) -> Requirement | None:
-        if settings is None:
+    def _requirement(self, parts: tuple[tuple[str, tuple[str, ...]], ...]) -> Requirement | None:
+        """Compile what ``require`` demands besides policies; None: nothing."""
+        if not parts:
             return None
-        known = self._requirements.get(settings)
+        known = self._requirements.get(parts)
         if known is None:
-            known = self._requirements[settings] = Requirement(settings)
+            known = self._requirements[parts] = Requirement(RequireSettings(parts=parts))
         return known
 
     def _extraction(self, accepted: tuple[str, ...], *, conflict_first: bool) -> Extraction:
@@ -143,6 +176,13 @@ class _RouteCompiler:
             name: (self._settings.issuers.get(name) or self._settings.api_keys[name]).credentials for name in names
         }
         return [place for places in both.values() for place in places]
+
+
+def _granting(parts: tuple[tuple[str, tuple[str, ...]], ...]) -> str:
+    """What the rule of an allow says: the one part of ``require``, all of it, or who is let in without one."""
+    if not parts:
+        return "authenticate"
+    return f"require.{parts[0][0]}" if len(parts) == 1 else "require"
 
 
 def _challenges(places: Iterable[CredentialPlace]) -> tuple[str, ...]:

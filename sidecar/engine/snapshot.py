@@ -7,7 +7,10 @@ from sidecar.authn.api_key import ApiKeyTable
 from sidecar.authn.extract import Bearer, Extraction
 from sidecar.authn.issuer import Issuer
 from sidecar.authn.keytable import KeyTable
+from sidecar.authz.attributes import Catalogue
+from sidecar.authz.facts import Surroundings, Template
 from sidecar.authz.grants import Rbac
+from sidecar.authz.policies import Policy, Rules
 from sidecar.authz.require import Requirement
 from sidecar.model.meter import RouteRow
 from sidecar.model.settings import Settings
@@ -32,6 +35,12 @@ class Route:
     anonymous: bool
     """Callers without a credential are let in, if ``requirement`` is met."""
     requirement: Requirement | None
+    rules: Rules | None
+    """Its policies. Verdicts without them are remembered under this object, and never count alone."""
+    keywords: tuple[str, ...]
+    """Of ``require``, in the order written."""
+    resources: Mapping[str, Template]
+    """How ``resource.`` attributes are made from the path."""
     rule: str
     """Key path of what grants: ``routes.NAME.require.permission``."""
     challenges: tuple[str, ...]
@@ -82,6 +91,9 @@ class Snapshot:
     look_alikes: LookAlikes
     credentials: Credentials
     client_address: ClientAddress
+    policies: Mapping[str, Policy]
+    catalogue: Catalogue
+    surroundings: Surroundings
 
 
 class Current:

@@ -10,6 +10,11 @@ from typing import Literal, NamedTuple, TypeAlias
 from sidecar.authn.extract import Presented
 from sidecar.authn.jose import jwt_shaped, parse_token
 from sidecar.authn.memory import Known
+from sidecar.authz.conditions import Node, value_text
+from sidecar.authz.facts import Facts
+from sidecar.authz.policies import Policy, Rules
+from sidecar.authz.ternary import FALSE, SETTLED, TRUE
+from sidecar.authz.ternary import said as words
 from sidecar.model.decision import Allow, Decision
 from sidecar.model.outcome import Rejected, Undetermined
 from sidecar.model.principal import JsonValue, Principal
@@ -37,11 +42,13 @@ class Step(NamedTuple):
 class Trace:
     """Collects the steps of one check, in order."""
 
-    __slots__ = ("steps",)
+    __slots__ = ("policies", "steps")
 
     def __init__(self) -> None:
         """Start empty."""
         self.steps: list[Step] = []
+        self.policies: list[tuple[Policy, Node]] = []
+        """Each policy that was looked at, with the values of its parts."""
 
     def _note(self, phase: str, said: Said, text: str, **facts: str) -> None:
         self.steps.append(Step(phase, said, text, {name: shown(value) for name, value in facts.items() if value}))
@@ -120,6 +127,18 @@ class Trace:
             demand = f"{keyword}: {', '.join(values)}" if values else keyword
             self._note("requirement", "ok" if holds else "refused", f"{demand} {'is met' if holds else 'is not met'}")
 
+    def ruled(self, rules: Rules, facts: Facts) -> None:
+        """Each policy of the route, with every part of its condition."""
+        for policy in rules.policies:
+            node = policy.explain(facts)
+            holds = node.outcome != FALSE if policy.denies else node.outcome == TRUE
+            said: Said = "unknown" if node.outcome not in SETTLED else "refused" if holds is policy.denies else "ok"
+            shadow = ", in shadow: it does not count" if policy.shadow else ""
+            effect = "deny" if policy.denies else "allow"
+            self._note("policy", "ok" if policy.shadow else said, f"{policy.rule} ({effect}): {outcome_text(node)}{shadow}")
+            self.policies.append((policy, node))
+            self.steps[-1].facts.update(_leaves(node))
+
     def decided(self, decision: Decision) -> None:
         """The outcome, with the rule that decided."""
         if isinstance(decision, Allow):
@@ -127,6 +146,24 @@ class Trace:
         else:
             said = f"deny with {decision.status}"
             self._note("decision", "refused", said, reason=str(decision.reason), rule=decision.rule, detail=decision.detail)
+
+
+def outcome_text(node: Node) -> str:
+    """Name an outcome: true, false, unknown, or open where a source or a header is not to be had."""
+    return words(node.outcome)
+
+
+def _leaves(node: Node, depth: int = 0) -> dict[str, str]:
+    """One line for each part: its text, its outcome, and the values that it looked at."""
+    lines = {}
+    if node.parts:
+        lines[f"{'  ' * depth}{node.key or 'all'}"] = f"{node.text}: {outcome_text(node)}"
+        for part in node.parts:
+            lines |= _leaves(part, depth + 1)
+    else:
+        values = ", ".join(f"{name} = {shown(value_text(value))}" for name, value in node.values.items())
+        lines[f"{'  ' * depth}{node.key}"] = shown(f"{node.text}: {outcome_text(node)} ({values})")
+    return lines
 
 
 def _time(value: JsonValue) -> str:

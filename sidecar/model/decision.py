@@ -6,6 +6,9 @@ from .mutation import Mutations
 from .principal import Principal
 from .reason import ALLOWING, Reason
 
+Shadow: TypeAlias = tuple[tuple[str, str], ...]
+"""Policies in shadow with what each would have done: pass, deny, or unknown."""
+
 
 class Answer(NamedTuple):
     """The HTTP side of a denial: what the client sees. Header names in lower case."""
@@ -18,7 +21,7 @@ class Answer(NamedTuple):
 class Allow:
     """Let the request through, with these mutations."""
 
-    __slots__ = ("encoded", "mutations", "principal", "reason", "route", "rule")
+    __slots__ = ("encoded", "mutations", "principal", "reason", "route", "rule", "shadow")
 
     def __init__(self, reason: Reason, rule: str, route: str, principal: Principal, mutations: Mutations) -> None:
         """Raise ValueError unless ``reason`` is an allowing one and ``rule`` names what granted it."""
@@ -29,6 +32,7 @@ class Allow:
         self.route = route
         self.principal = principal
         self.mutations = mutations
+        self.shadow: Shadow = ()
         self.encoded: tuple[bytes, bytes | None] | None = None
         """The encoder's memo of exactly this value: what stands before and after the decision id (None: it has no id)."""
 
@@ -36,11 +40,17 @@ class Allow:
         """Give the same verdict with other mutations."""
         return Allow(self.reason, self.rule, self.route, self.principal, mutations)
 
+    def shadowed(self, shadow: Shadow) -> "Allow":
+        """Give the same verdict with what policies in shadow would have done; this one may be remembered, and stays."""
+        other = self.with_mutations(self.mutations)
+        other.shadow = shadow
+        return other
+
 
 class Deny:
     """Refuse. ``detail`` goes to the record only; ``challenges`` are WWW-Authenticate values."""
 
-    __slots__ = ("allowed_methods", "challenges", "detail", "principal", "reason", "retry_after", "route", "rule", "status")
+    __slots__ = ("allowed_methods", "challenges", "detail", "principal", "reason", "retry_after", "route", "rule", "shadow", "status")
 
     def __init__(
         self,
@@ -67,6 +77,16 @@ class Deny:
         self.challenges = challenges
         self.allowed_methods = allowed_methods
         self.retry_after = retry_after
+        self.shadow: Shadow = ()
+
+    def shadowed(self, shadow: Shadow) -> "Deny":
+        """Give the same verdict with what policies in shadow would have done; this one may be remembered, and stays."""
+        other = Deny(
+            self.reason, self.rule, route=self.route, detail=self.detail, status=self.status, principal=self.principal,
+            challenges=self.challenges, allowed_methods=self.allowed_methods, retry_after=self.retry_after,
+        )  # fmt: skip
+        other.shadow = shadow
+        return other
 
 
 Decision: TypeAlias = Allow | Deny

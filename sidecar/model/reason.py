@@ -39,6 +39,8 @@ class Reason(StrEnum):
     INVALID_API_KEY = "invalid_api_key", 403
     INSUFFICIENT_SCOPE = "insufficient_scope", 403
     INSUFFICIENT_PERMISSION = "insufficient_permission", 403
+    POLICY_DENIED = "policy_denied", 403
+    POLICY_NOT_SATISFIED = "policy_not_satisfied", 403
     NO_ROUTE = "no_route", 403, "forbidden"
     UNSAFE_IDENTITY = "unsafe_identity", 403, "forbidden"
     CREDENTIAL_NOT_ALLOWED_HERE = "credential_not_allowed_here", 403, "forbidden"

@@ -11,6 +11,9 @@ from typing import NamedTuple, Protocol, TypeAlias
 class Headers(Protocol):
     """Request headers, names in lower case as Envoy sends them. Pseudo-headers are among them."""
 
+    merged: bool
+    """Repeated headers stand joined by commas, and cannot be told from one with commas in it."""
+
     def names(self) -> Collection[str]:
         """All names; repeated ones may appear more than once."""
 
@@ -20,6 +23,27 @@ class Headers(Protocol):
     def all(self, name: str) -> Sequence[str]:
         """Every line of ``name`` in order (one merged line where Envoy merges)."""
 
+
+class Content(Protocol):
+    """Where the body lies, if Envoy was told to send it: as text or as bytes, never both."""
+
+    @property
+    def body(self) -> str:
+        """The body as text."""
+
+    @property
+    def raw_body(self) -> bytes:
+        """The body as bytes."""
+
+
+class NoContent:
+    """Of a request without a body."""
+
+    body = ""
+    raw_body = b""
+
+
+NO_CONTENT = NoContent()
 
 Facts: TypeAlias = tuple[str, str, str, str, str, str | None]
 """What a record shows of a request: method, host, path with query, source address, request id, traceparent."""
@@ -37,6 +61,7 @@ class CheckInput(NamedTuple):
     request_id: str
     source_ip: str
     context: Mapping[str, str]
+    content: Content = NO_CONTENT
 
 
 def facts_of(request: CheckInput | None) -> Facts:

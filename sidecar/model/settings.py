@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from .condition import Condition
 from .errors import Where
 
 
@@ -272,7 +273,26 @@ class RouteSettings:
     authenticate: tuple[str, ...]
     credential_conflict_first: bool
     require: RequireSettings | None
+    deny: tuple[str, ...]
+    """Deny policies, those of ``defaults`` among them."""
+    resource: Mapping[str, str]
+    """``resource.NAME`` → text with ``{variable}`` of the path."""
     cors_preflight: bool
+    where: Where
+
+
+# --- policies -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicySettings:
+    """One attribute rule. ``condition``: of known attributes, every comparison possible; ``attributes``: all that it names."""
+
+    name: str
+    effect: Literal["allow", "deny"]
+    shadow: bool
+    condition: Condition
+    attributes: frozenset[str]
     where: Where
 
 
@@ -306,6 +326,10 @@ class Settings:
     roles: Mapping[str, RoleSettings]
     users: tuple[UserGrant, ...]
     routes: Mapping[str, RouteSettings]
+    policies: Mapping[str, PolicySettings]
+    default_deny: tuple[str, ...]
+    timezone: str
+    """IANA name: the zone of ``environment.time``, ``date`` and ``weekday``."""
     identity_headers: tuple[IdentityHeader, ...]
     strip_headers: tuple[str, ...]
     """Lower case; a trailing ``*`` makes it a prefix."""

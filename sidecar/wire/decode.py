@@ -28,6 +28,7 @@ class MapHeaders:
     """``headers``: Envoy's merged map."""
 
     __slots__ = ("_map", "get")
+    merged = True
 
     def __init__(self, headers: Mapping[str, str]) -> None:
         """Read ``headers`` in place."""
@@ -49,6 +50,7 @@ class RawHeaders:
     """``header_map``: raw values in order. Bytes that are not UTF-8 read as ``!``."""
 
     __slots__ = ("_lines", "_names")
+    merged = False
 
     def __init__(self, lines: Sequence[HeaderValue]) -> None:
         """Read the names; values are read when asked for."""
@@ -121,7 +123,7 @@ def decode(attributes: AttributeContext, size: int) -> CheckInput:
     source_ip = attributes.source.address.socket_address.address
     return _new_input(
         CheckInput,
-        (http.method, http.host, path, headers, http.id, source_ip, attributes.context_extensions),
+        (http.method, http.host, path, headers, http.id, source_ip, attributes.context_extensions, http),
     )
 
 

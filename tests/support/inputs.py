@@ -4,10 +4,13 @@ from collections.abc import Mapping, Sequence
 
 from sidecar.model.request import CheckInput
 from sidecar.model.settings import CredentialPlace
+from sidecar.wire._gen.ext_authz_pb2 import AttributeContext
 
 
 class ListHeaders:
     """Headers from pairs, as raw mode gives them."""
+
+    merged = False
 
     def __init__(self, pairs: Sequence[tuple[str, str]]) -> None:
         self._pairs = list(pairs)
@@ -30,9 +33,10 @@ def make_input(
     headers: Mapping[str, str] | Sequence[tuple[str, str]] = (),
     source_ip: str = "10.0.0.9",
     context: Mapping[str, str] | None = None,
+    body: str = "",
 ) -> CheckInput:
     pairs = list(headers.items()) if isinstance(headers, Mapping) else list(headers)
-    return CheckInput(method, host, path, ListHeaders(pairs), "id-1", source_ip, context or {})
+    return CheckInput(method, host, path, ListHeaders(pairs), "id-1", source_ip, context or {}, AttributeContext.HttpRequest(body=body))
 
 
 def header_place(

@@ -1,12 +1,13 @@
 """``issuers``."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sidecar.config.marks import KeyPath, Nothing
 from sidecar.config.schema import issuers as schema
 from sidecar.model.settings import (
+    ClaimPath,
     ClaimSettings,
     CredentialPlace,
     DiscoveredKeys,
@@ -29,8 +30,8 @@ DEFAULT_SYMMETRIC = ("HS256",)
 _PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"})
 
 
-def issuer_settings(name: str, model: schema.Issuer, place: Place) -> IssuerSettings:
-    """Convert one issuer."""
+def issuer_settings(name: str, model: schema.Issuer, read: Mapping[str, ClaimPath], place: Place) -> IssuerSettings:
+    """Convert one issuer. ``read``: claims that policies look at by themselves, by the attribute that keeps them."""
     path: KeyPath = ("issuers", name)
     default = DEFAULT_ALGORITHMS if model.keys.shared_secret is None else DEFAULT_SYMMETRIC
     refresh = model.refresh
@@ -53,7 +54,7 @@ def issuer_settings(name: str, model: schema.Issuer, place: Place) -> IssuerSett
             required_for_ready=refresh.required_for_ready,
         ),
         credentials=tuple(_place_of_token(one) for one in model.credentials),
-        claims=claim_settings(model.claims),
+        claims=claim_settings(model.claims, read),
         where=place.mark.where(path),
     )
 
@@ -111,7 +112,7 @@ def _not_json(value: Any, path: KeyPath) -> Iterator[KeyPath]:
             yield from _not_json(item, (*path, number))
 
 
-def claim_settings(model: schema.Claims) -> ClaimSettings:
+def claim_settings(model: schema.Claims, read: Mapping[str, ClaimPath]) -> ClaimSettings:
     """Convert ``claims``."""
     roles, scopes = model.roles, model.scopes
     return ClaimSettings(
@@ -122,7 +123,7 @@ def claim_settings(model: schema.Claims) -> ClaimSettings:
         roles=None if roles is None else RoleClaim(paths=roles.from_, rename=dict(roles.map or {}), allow=_optional_set(roles.allow)),
         permissions=_permission_claim(model.permissions),
         scopes=None if scopes is None else ScopeClaim(paths=scopes.from_, ceiling=scopes.as_ == "ceiling"),
-        attributes=dict(model.attributes or {}),
+        attributes={**(model.attributes or {}), **read},
     )
 
 

@@ -8,7 +8,7 @@ from sidecar.model.settings import RequireSettings, RouteSettings
 from .place import Place
 
 
-def route_settings(name: str, model: Route, written: Iterable[str], place: Place) -> RouteSettings:
+def route_settings(name: str, model: Route, written: Iterable[str], default_deny: tuple[str, ...], place: Place) -> RouteSettings:
     """Convert one route. ``written``: the keys of its ``require`` in the order of the file, which is that of reasons."""
     return RouteSettings(
         name=name,
@@ -20,6 +20,8 @@ def route_settings(name: str, model: Route, written: Iterable[str], place: Place
         authenticate=tuple(model.authenticate),
         credential_conflict_first=model.credential_conflict == "first",
         require=None if model.require is None else require_settings(model.require, written),
+        deny=tuple(dict.fromkeys((*default_deny, *(model.deny or ())))),
+        resource=dict(model.resource or {}),
         cors_preflight=model.cors_preflight == "allow",
         where=place.mark.where(("routes", name)),
     )

@@ -33,9 +33,17 @@ HOP_BY_HOP = frozenset(
 
 
 def _duration(text: str) -> float:
+    try:
+        return duration_of(text)
+    except ValueError as error:
+        raise bad("is not a duration", str(error)) from None
+
+
+def duration_of(text: str) -> float:
+    """Read a duration in seconds. Raises ValueError with the way out."""
     found = _DURATION.fullmatch(text)
     if found is None:
-        raise bad("is not a duration", _DURATION_HINT)
+        raise ValueError(_DURATION_HINT)
     return int(found[1]) * _DURATION_UNITS[found[2]]
 
 

@@ -9,6 +9,7 @@ from .api_keys import KeyStore
 from .base import NonEmpty, OfItsType, Section, ShortForm, Unbuilt, unbuilt
 from .fields import IdentityHeaderName, Name, StripHeader, Word
 from .issuers import Issuer
+from .policies import Defaults, Environment, Policy
 from .rbac import Role, Users
 from .routes import Route
 from .server import Admin, Server, Telemetry
@@ -37,6 +38,9 @@ class Config(Section):
         description="Roles by person. With one issuer a map of subject or e-mail address to roles; otherwise a list of {match, roles}.",
     )
     routes: dict[Name, Route] = Field(default={}, description="Which requests there are, and who may make them; all others are denied.")
+    policies: dict[Name, Policy] = Field(default={}, description="Attribute rules, by name; they count where a route attaches them.")
+    defaults: Defaults = Field(default_factory=Defaults, description="Restrictions added to every route.")
+    environment: Environment = Field(default_factory=Environment, description="The surroundings that rules look at.")
     identity_headers: dict[IdentityHeaderName, Annotated[IdentityHeader, ShortForm("from", {"type": "string"})]] = Field(
         default=USUAL_IDENTITY_HEADERS,
         description="Headers that tell the upstream who asks; a client's own copies never reach it. Without this key: x-user-id, "
@@ -52,10 +56,7 @@ class Config(Section):
     acknowledge: NonEmpty[Word] | None = Field(
         default=None, description="Dangerous changes that are meant, by the name that the refusal gives; remove them afterwards."
     )
-    policies: Unbuilt = unbuilt("Attribute rules.")
     attributes: Unbuilt = unbuilt("Sources for what the request does not carry.")
-    defaults: Unbuilt = unbuilt("Restrictions added to every route.")
-    environment: Unbuilt = unbuilt("Time zone of rules.")
     stores: Unbuilt = unbuilt("Shared stores.")
     rate_limits: Unbuilt = unbuilt("Limits by name.")
     certificates: Unbuilt = unbuilt("Client certificates.")

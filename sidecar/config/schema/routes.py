@@ -1,5 +1,6 @@
 """``routes``: which requests there are, who may make them."""
 
+import re
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, WithJsonSchema, model_validator
@@ -8,6 +9,9 @@ from sidecar.engine.canonical import canonical_host
 
 from .base import NonEmpty, OfItsType, Section, Unbuilt, bad, parsed, unbuilt
 from .fields import Method, Name, Permission, Word
+
+MAX_RESOURCE_KEY = 63
+_VARIABLE = re.compile(r"\{[A-Za-z_][A-Za-z0-9_]*\}")
 
 
 def _host(text: str) -> str:
@@ -35,6 +39,23 @@ PathPattern = Annotated[str, parsed(_path), WithJsonSchema({"type": "string", "p
 Permissions = NonEmpty[Permission]
 
 
+def _resource_key(text: str) -> str:
+    if not text.isidentifier() or not text.isascii() or len(text) > MAX_RESOURCE_KEY:
+        raise bad("is not a usable attribute name", "letters, digits and _, as in resource.owner_id")
+    return text
+
+
+def _resource_text(text: str) -> str:
+    rest = _VARIABLE.sub("", text)
+    if not text or "{" in rest or "}" in rest:
+        raise bad("is empty, or has a brace that is no {name}", "write text, {name} of a path variable, or both")
+    return text
+
+
+ResourceKey = Annotated[str, parsed(_resource_key)]
+ResourceText = Annotated[str, parsed(_resource_text)]
+
+
 class RouteMatch(Section):
     """Narrows a route beyond host, path and method."""
 
@@ -57,8 +78,8 @@ class Require(Section):
     all_scopes: NonEmpty[Word] | None = Field(default=None, description="Every one of these scopes.")
     any_scope: NonEmpty[Word] | None = Field(default=None, description="At least one of these scopes.")
     audiences: NonEmpty[Word] | None = Field(default=None, description="The token's audience must be one of these.")
-    policies: Unbuilt = unbuilt("Attribute policies that must all hold.")
-    any_policy: Unbuilt = unbuilt("Attribute policies of which one must hold.")
+    policies: NonEmpty[Name] | None = Field(default=None, description="Every one of these attribute policies holds.")
+    any_policy: NonEmpty[Name] | None = Field(default=None, description="At least one of these attribute policies holds.")
     acr: Unbuilt = unbuilt("Authentication context class.")
     any_amr: Unbuilt = unbuilt("Authentication methods.")
     max_age: Unbuilt = unbuilt("Longest time since the person signed in.")
@@ -92,8 +113,13 @@ class Route(Section):
     cors_preflight: Literal["deny", "allow"] = Field(
         default="deny", description="allow: OPTIONS with Origin and Access-Control-Request-Method passes unauthenticated."
     )
-    deny: Unbuilt = unbuilt("Policies of which any denies.")
-    resource: Unbuilt = unbuilt("What the request is about, for policies.")
+    deny: NonEmpty[Name] | None = Field(default=None, description="Deny policies: any that holds, denies; besides those of `defaults`.")
+    resource: dict[ResourceKey, ResourceText] | None = Field(
+        default=None,
+        min_length=1,
+        description="What the request is about: resource.NAME for policies; {name} stands for a path variable.",
+        examples=[{"type": "post", "id": "{post_id}"}],
+    )
     rate_limits: Unbuilt = unbuilt("Limits of this route.")
     identity_audience: Unbuilt = unbuilt("Audience of the identity token.")
     outbound: Unbuilt = unbuilt("Credential for the upstream.")

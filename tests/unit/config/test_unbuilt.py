@@ -13,6 +13,7 @@ from sidecar.config.schema.api_keys import Store
 from sidecar.config.schema.base import UNBUILT
 from sidecar.config.schema.issuers import Issuer
 from sidecar.config.schema.key_file import Key, KeyFile
+from sidecar.config.schema.policies import Defaults
 from sidecar.config.schema.root import Config
 from sidecar.config.schema.routes import Require, Route
 from sidecar.config.schema.secrets import SecretRef
@@ -29,17 +30,18 @@ PLACES: dict[type[BaseModel], tuple[str, ...]] = {
     SecretRef: ("issuers", "corp", "keys", "shared_secret"),
     Route: ("routes", "list-posts"),
     Require: ("routes", "list-posts", "require"),
+    Defaults: ("defaults",),
 }
 """Where a section with unbuilt keys stands in BASE."""
 
 EXPECTED = {
-    *("policies", "attributes", "defaults", "environment", "stores", "rate_limits", "certificates", "revocation", "audit"),
+    *("attributes", "defaults.rate_limits", "stores", "rate_limits", "certificates", "revocation", "audit"),
     *("identity_token", "outbound", "logins", "secrets", "unsafe_shadow_allows", "server.unsafe_shared_check_listener"),
     *("issuers.corp.introspection", "issuers.corp.keys.shared_secret.secret"),
     *("api_keys.partners.store.sqlite", "api_keys.partners.store.postgres"),
-    *(f"routes.list-posts.{key}" for key in ("deny", "resource", "rate_limits", "identity_audience", "outbound", "all_of")),
+    *(f"routes.list-posts.{key}" for key in ("rate_limits", "identity_audience", "outbound", "all_of")),
     *(f"routes.list-posts.{key}" for key in ("unsafe_shadow_allows", "unsafe_fail_open")),
-    *(f"routes.list-posts.require.{key}" for key in ("policies", "any_policy", "acr", "any_amr", "max_age")),
+    *(f"routes.list-posts.require.{key}" for key in ("acr", "any_amr", "max_age")),
 }
 """What operators find in the documentation of later versions; a key leaves this list when it is built."""
 
@@ -125,5 +127,5 @@ def test_editors_do_not_see_them() -> None:
 
 def test_suggestions_do_not_name_them() -> None:
     with pytest.raises(ConfigError) as caught:
-        load_files({"s.yaml": "version: 1\npolices: {}\n"})
-    assert "policies" not in str(caught.value)
+        load_files({"s.yaml": "version: 1\nlogin: {}\n"})
+    assert "logins" not in str(caught.value)

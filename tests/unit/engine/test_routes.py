@@ -36,6 +36,8 @@ def route(
         authenticate=authenticate,
         credential_conflict_first=False,
         require=None,
+        deny=(),
+        resource={},
         cors_preflight=preflight,
         where=WHERE,
     )

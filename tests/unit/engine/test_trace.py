@@ -173,7 +173,7 @@ def test_a_decision_is_traced_again_without_its_credential(name: str) -> None:
     decision = decide(world, request, None)
     snapshot = world.current.snapshot
     assert snapshot is not None
-    again = retrace(decision, request._replace(headers=make_input().headers), snapshot)
+    again = retrace(decision, request._replace(headers=make_input().headers), snapshot, world.clock.now())
     trace = Trace()
     decide(World(), request, trace)
     trace.decided(decision)
