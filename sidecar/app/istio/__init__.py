@@ -1,0 +1,1 @@
+"""Istio's RequestAuthentication and AuthorizationPolicy, carried over into a configuration of this sidecar."""
