@@ -17,6 +17,7 @@ MAX_TEXT: Final = 4096
 _TEXTS = re.compile(r"""[rRbB]{0,2}(?:'{3}.*?'{3}|"{3}.*?"{3}|'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*")|//[^\n]*""", re.DOTALL)
 _NAME = re.compile(r"(?<![\w.])(?:user|resource|environment|request)(?:\s*\.\s*[A-Za-z_]\w*)+(\s*\()?")
 _KEYED = re.compile(r"""(?<![\w.])request\.(headers|query)\s*\[\s*(?:'([^'\\\n]*)'|"([^"\\\n]*)")\s*\]""")
+_HAS = re.compile(r"(?<!\w)has\s*\(\s*\Z")
 _OPENED = re.compile(r"(?<![\w.])(?:request\.(?:headers|query)(?!\s*[.\w\[])|(?:user|resource|environment|request)(?!\s*[.\w:]))")
 
 
@@ -35,7 +36,10 @@ def names_in(text: str, catalogue: Catalogue) -> tuple[str, ...]:
         raise ValueError('names a whole group of attributes: name one, such as user.id or request.headers["x-tenant"]')
     for found in _NAME.finditer(bare):
         name = re.sub(r"\s", "", found[0].rstrip("( \t\n"))
-        names[_longest_known(name, catalogue, called=found[1] is not None)] = None
+        known = _longest_known(name, catalogue, called=found[1] is not None)
+        if known == name and _HAS.search(bare, 0, found.start()):
+            raise ValueError(f"has() is for fields of a value: for an attribute write conditions: {{{name}: {{exists: true}}}}")
+        names[known] = None
     return tuple(names)
 
 
@@ -140,4 +144,5 @@ def _said(error: str) -> Iterator[str]:
     for line in error.splitlines():
         found = re.search(r"<input>:(\d+):(\d+): (.*?)(?: \(in container ''\))?$", line)
         if found:
-            yield f"character {found[2]}: {found[3]}" if found[1] == "1" else f"line {found[1]}, character {found[2]}: {found[3]}"
+            message = found[3].partition(" expecting {")[0]
+            yield f"character {found[2]}: {message}" if found[1] == "1" else f"line {found[1]}, character {found[2]}: {message}"

@@ -1,6 +1,6 @@
 """Condition trees, compiled twice from one tree: ``compile_condition`` to closures for the decision, ``explain`` to values for people.
 
-tests/property/test_conditions.py holds the two to the same outcomes, and both to the definition.
+tests/unit/authz/test_conditions_agree.py holds the two to the same outcomes, and both to the definition.
 """
 
 import json

@@ -4,6 +4,8 @@ import re
 
 from .facts import NOT_HAD, Facts
 
+MAX_AGENT = 512
+"""Characters of it that are looked at: what comes after tells nothing, and searching 60 KB takes 15 ms."""
 _BOT = re.compile(r"bot\b|crawl|spider|slurp|curl/|wget/|python-requests|httpx/|go-http-client", re.IGNORECASE)
 _TABLET = re.compile(r"ipad|tablet|kindle|silk/|playbook", re.IGNORECASE)
 _MOBILE = re.compile(r"mobi|iphone|ipod|windows phone", re.IGNORECASE)
@@ -17,7 +19,7 @@ def device_type(facts: Facts) -> object:
     agent = facts.header("user-agent")
     if agent is NOT_HAD:
         return NOT_HAD
-    text = agent if isinstance(agent, str) else ""
+    text = agent[:MAX_AGENT] if isinstance(agent, str) else ""
     if _BOT.search(text):
         return "bot"
     if hint == "?1":

@@ -149,7 +149,7 @@ class Facts:
             return UNUSABLE
         return lines[0]
 
-    def query(self, name: str) -> str | Unusable | None:
+    def query(self, name: str) -> Any:
         """One query parameter, decoded; given twice, or in a query that cannot be read, it has no single meaning."""
         known = self._query
         if known is None:
@@ -169,7 +169,7 @@ class Facts:
 
 
 class Kept(Facts):
-    """What is left of the facts of a check that is over: nothing is known of its headers and its body any more."""
+    """What is left of the facts of a check that is over, fit to be shown: nothing of its headers, query and body."""
 
     __slots__ = ()
 
@@ -179,6 +179,10 @@ class Kept(Facts):
 
     def header(self, name: str) -> Any:  # noqa: ARG002 - as the facts have it
         """Not known any more."""
+        return NOT_HAD
+
+    def query(self, name: str) -> Any:  # noqa: ARG002
+        """Not to be shown: credentials and personal data stand in queries."""
         return NOT_HAD
 
     def body(self, path: tuple[str, ...]) -> Any:  # noqa: ARG002

@@ -98,7 +98,7 @@ def ruled(base: Decision, said: Said, route: Route, principal: Principal) -> Dec
     if said.denied_by is not None:
         return Deny(Reason.POLICY_DENIED, said.denied_by.rule, route=route.name, principal=principal)
     if said.unmet is not None and _comes_first(said.unmet[0], base, route):
-        return _unsatisfied(said.unmet[1], route, principal)
+        return _unsatisfied(*said.unmet, route, principal)
     if isinstance(base, Deny):
         return base
     if said.wanted:
@@ -116,12 +116,12 @@ def _comes_first(keyword: str, base: Decision, route: Route) -> bool:
     return other not in written or written.index(keyword) < written.index(other)
 
 
-def _unsatisfied(policy: Policy, route: Route, principal: Principal) -> Deny:
+def _unsatisfied(keyword: str, policy: Policy, route: Route, principal: Principal) -> Deny:
     """Deny for an allow policy that does not hold; an anonymous caller is told how to say who it is, if that is possible."""
     anonymous = principal.identity.kind == "anonymous"
     return Deny(
         Reason.MISSING_CREDENTIAL if anonymous else Reason.POLICY_NOT_SATISFIED,
-        policy.rule,
+        policy.rule if keyword == "policies" else f"routes.{route.name}.require.{keyword}",
         route=route.name,
         detail="anonymous caller" if anonymous else "",
         status=Reason.POLICY_NOT_SATISFIED.status if anonymous and not route.challenges else 0,

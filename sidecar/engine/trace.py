@@ -27,6 +27,8 @@ from .snapshot import Route, Snapshot
 
 Said: TypeAlias = Literal["ok", "refused", "unknown"]
 MAX_SHOWN = 200
+SECRET = frozenset({"request.headers.authorization", "request.headers.cookie", "request.headers.proxy-authorization"})
+"""Attributes whose values are credentials."""
 TIMES = ("iat", "nbf", "exp")
 
 
@@ -161,7 +163,9 @@ def _leaves(node: Node, depth: int = 0) -> dict[str, str]:
         for part in node.parts:
             lines |= _leaves(part, depth + 1)
     else:
-        values = ", ".join(f"{name} = {shown(value_text(value))}" for name, value in node.values.items())
+        values = ", ".join(
+            f"{name} = {'(not shown)' if name in SECRET else shown(value_text(value))}" for name, value in node.values.items()
+        )
         lines[f"{'  ' * depth}{node.key}"] = shown(f"{node.text}: {outcome_text(node)} ({values})")
     return lines
 

@@ -1,7 +1,7 @@
 """Decisions and their records, word for word: what Envoy is told of each request, and the line that is written of it.
 
-``decisions.txt`` starts with the configuration; then come the cases: a request, ``>>>``, and what becomes of it. The
-request is a line ``METHOD https://host/path`` and header lines, where ``<token …>``, ``<forged …>``, ``<other …>`` and
+Each file starts with its configuration; then come the cases: a request, ``>>>``, and what becomes of it. The request is
+a line ``METHOD https://host/path`` and header lines (``BODY`` in place of a name: the body, as Envoy sends it whole), where ``<token …>``, ``<forged …>``, ``<other …>`` and
 ``<key NAME>`` stand for credentials (the text behind them, in JSON, changes the claims). ``BYTES hex`` is a message as
 it stands. ``python -m tests.goldens.test_decisions`` writes the file anew; read the difference before you keep it.
 """
@@ -24,7 +24,7 @@ from sidecar.wire._gen.ext_authz_pb2 import CheckRequest, CheckResponse, HeaderV
 from tests.support.tokens import WALL, claims, jwks, mint, shared_key
 from tests.support.world import OTHER, World, key_entry
 
-FILE = Path(__file__).with_name("decisions.txt")
+FILES = ("decisions.txt", "policies.txt")
 CONFIGURATION = "configuration"
 MASKED = ("time", "decision_id", "revision", "duration_us")
 """Of a record: what depends on when and where it was made (the revision, on keys that each run makes anew)."""
@@ -42,24 +42,28 @@ _MODES = ("header_map", "headers")
 
 
 class Case(NamedTuple):
+    file: str
     name: str
     request: str
     expected: str
 
 
 @cache
-def golden() -> tuple[str, tuple[Case, ...]]:
-    """The configuration and the cases."""
-    blocks = [block.partition("\n") for block in FILE.read_text().split("### ")[1:]]
+def golden(file: str) -> tuple[str, tuple[Case, ...]]:
+    """The configuration and the cases of a file."""
+    blocks = [block.partition("\n") for block in Path(__file__).with_name(file).read_text().split("### ")[1:]]
     (first, _, configuration), *rest = blocks
     assert first == CONFIGURATION
-    return configuration, tuple(Case(name, *text.partition(">>>\n")[::2]) for name, _, text in rest)
+    return configuration, tuple(Case(file, name, *text.partition(">>>\n")[::2]) for name, _, text in rest)
+
+
+ALL = [case for file in FILES for case in golden(file)[1]]
 
 
 @cache
-def config() -> dict[str, Any]:
+def config(file: str) -> dict[str, Any]:
     """The configuration with the keys of this run."""
-    document = read_yaml("sidecar.yaml", golden()[0].encode()).value
+    document = read_yaml("sidecar.yaml", golden(file)[0].encode()).value
     document["issuers"]["corp"]["keys"] = {"inline": json.loads(jwks(SIGNERS["token"]))}
     document["issuers"]["partner"]["keys"] = {"inline": json.loads(jwks(SIGNERS["other"]))}
     return document
@@ -93,6 +97,8 @@ def payload(text: str, mode: str) -> bytes:
     http.path = target.removeprefix(f"https://{url.netloc}")
     for line in lines:
         name, _, value = line.partition(": ")
+        if name == "BODY":
+            http.raw_body, name, value = value.encode(), "x-envoy-auth-partial-body", "false"
         value = _CREDENTIAL.sub(lambda found: credential(found[1], found[2] or ""), value)
         if mode == "header_map":
             http.header_map.headers.add(key=name, raw_value=value.encode())
@@ -121,12 +127,12 @@ def _headers(direction: str, options: Any) -> Iterator[str]:
         yield f"{direction} {option.header.key}: {option.header.value}{added}"
 
 
-def outcomes(mode: str) -> dict[str, str]:
+def outcomes(file: str, mode: str) -> dict[str, str]:
     """By name: what becomes of each case, with the line that the real writer makes of it. Each has a world of its own."""
     reading, writing = os.pipe()
     writer = RecordWriter(writing)
     keys = tuple(key_entry(api_key(name), id=name, owner=f"{name}-owner", **{"roles": (), **rest}) for name, rest in KEYS.items())
-    answers = {case.name: World(config(), keys, sink=writer).answer(payload(case.request, mode)) for case in golden()[1]}
+    answers = {case.name: World(config(file), keys, sink=writer).answer(payload(case.request, mode)) for case in golden(file)[1]}
     assert writer.close(10)
     os.close(writing)
     with open(reading, "rb") as pipe:  # noqa: PTH123 - a descriptor
@@ -139,30 +145,31 @@ def outcomes(mode: str) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module", params=_MODES)
-def told(request: pytest.FixtureRequest) -> dict[str, str]:
+def told(request: pytest.FixtureRequest) -> dict[tuple[str, str], str]:
     """Of either way in which Envoy gives headers: it must make no difference."""
-    return outcomes(request.param)
+    return {(file, name): text for file in FILES for name, text in outcomes(file, request.param).items()}
 
 
-@pytest.mark.parametrize("case", golden()[1], ids=lambda case: case.name)
-def test_decisions(told: dict[str, str], case: Case) -> None:
+@pytest.mark.parametrize("case", ALL, ids=lambda case: case.name)
+def test_decisions(told: dict[tuple[str, str], str], case: Case) -> None:
     """Security rules 8, 17 and 22: what the caller, the upstream, Envoy's log and the record get to know."""
-    assert told[case.name] == case.expected
+    assert told[case.file, case.name] == case.expected
 
 
-def test_no_credential_is_told(told: dict[str, str]) -> None:
+def test_no_credential_is_told(told: dict[tuple[str, str], str]) -> None:
     """Security rule 22."""
-    secrets = [found for _, request, _ in golden()[1] for found in _CREDENTIAL.findall(request)]
+    secrets = [found for case in ALL for found in _CREDENTIAL.findall(case.request)]
     assert secrets
     for kind, text in secrets:
         assert not [name for name, lines in told.items() if credential(kind, text).rpartition(".")[2] in lines]
 
 
 def update() -> None:
-    told = outcomes("header_map")
-    blocks = [f"### {CONFIGURATION}\n{golden()[0]}"]
-    blocks += [f"### {case.name}\n{case.request}>>>\n{told[case.name]}" for case in golden()[1]]
-    FILE.write_text("".join(blocks))
+    for file in FILES:
+        told, (configuration, cases) = outcomes(file, "header_map"), golden(file)
+        blocks = [f"### {CONFIGURATION}\n{configuration}"]
+        blocks += [f"### {case.name}\n{case.request}>>>\n{told[case.name]}" for case in cases]
+        Path(__file__).with_name(file).write_text("".join(blocks))
 
 
 if __name__ == "__main__":

@@ -96,11 +96,8 @@ class ConditionReader:
             raise self._wrong(path, f"there is no attribute {shown(name)!r}", did_you_mean(name, names) or unknown_hint(name))
 
     def _operand(self, operator: str, value: Any, path: KeyPath) -> Operand:
-        if operator == "older_than" and isinstance(value, str):
-            try:
-                return duration_of(value)
-            except ValueError as error:
-                raise self._wrong(path, "is not a duration", str(error)) from None
+        if operator == "older_than":
+            return self._duration(value, path)
         if isinstance(value, list):
             if not value:
                 raise self._wrong(path, "is empty: nothing is in it", "name at least one value")
@@ -108,6 +105,12 @@ class ConditionReader:
                 raise self._wrong(path, f"has more than {MAX_VALUES} values", "map them to a role or an attribute")
             return tuple(self._one(one, (*path, number)) for number, one in enumerate(value))
         return self._one(value, path)
+
+    def _duration(self, value: Any, path: KeyPath) -> float:
+        try:
+            return duration_of(value if isinstance(value, str) else "")
+        except ValueError as error:
+            raise self._wrong(path, "is not a duration", str(error)) from None
 
     def _one(self, value: Any, path: KeyPath) -> Scalar | Ref:
         if isinstance(value, dict) and len(value) == 1:

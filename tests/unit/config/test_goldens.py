@@ -51,6 +51,7 @@ RUN: dict[str, Callable[[str], str]] = {
     "reader.txt": errors_of,
     "schema.txt": errors_of,
     "semantics.txt": errors_of,
+    "policies.txt": errors_of,
     "lint.txt": warnings_of,
     "keyfile.txt": key_file_errors_of,
 }
