@@ -9,15 +9,31 @@ from sidecar.model.errors import MalformedRequest
 
 from ._gen.ext_authz_pb2 import CheckRequest
 
+PARTIAL_BODY = "x-envoy-auth-partial-body"
 
-def compose(method: str, host: str, path: str, headers: Iterable[tuple[str, str]], source_ip: str, context: Mapping[str, str]) -> bytes:
-    """Serialise a check as the shipped Envoy configuration sends it: raw headers, names in lower case, pseudo-headers among them."""
+
+def compose(
+    method: str,
+    host: str,
+    path: str,
+    headers: Iterable[tuple[str, str]],
+    source_ip: str,
+    context: Mapping[str, str],
+    body: bytes | None = None,
+) -> bytes:
+    """Serialise a check as the shipped Envoy configuration sends it: raw headers, names in lower case, pseudo-headers among them.
+
+    ``body``: all of it, as from an Envoy that was told to send it; with the header by which Envoy says so.
+    """
     message = CheckRequest()
     message.attributes.source.address.socket_address.address = source_ip
     message.attributes.context_extensions.update(context)
     http = message.attributes.request.http
     http.method, http.host, http.path = method, host, path
-    for name, value in ((":method", method), (":authority", host), (":path", path), *headers):
+    whole = [] if body is None else [(PARTIAL_BODY, "false")]
+    if body is not None:
+        http.raw_body, http.size = body, len(body)
+    for name, value in ((":method", method), (":authority", host), (":path", path), *headers, *whole):
         http.header_map.headers.add(key=name.lower(), raw_value=value.encode("utf-8", "surrogateescape"))
     return message.SerializeToString()
 

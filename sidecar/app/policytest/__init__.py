@@ -1,0 +1,1 @@
+"""``sidecar test``: policy tests, decided by the engine itself."""
