@@ -265,7 +265,7 @@ KEYS: tuple[Mutant, ...] = (
     Mutant(
         "keys-over-plain-http",
         "sidecar/authn/discovery.py",
-        'if parts.scheme == "https" or (parts.scheme == "http" and (unsafe_http or _is_loopback(host))):',
+        'if parts.scheme == "https" or (parts.scheme == "http" and (unsafe_http or is_loopback(host))):',
         'if parts.scheme in {"https", "http"}:',
         "Whoever stands between us and the issuer could bring their own keys.",
         (

@@ -108,8 +108,8 @@ FRONTS: tuple[Mutant, ...] = (
     Mutant(
         "native-on-a-shared-address",
         "sidecar/wire/server.py",
-        "    if target.shared():\n        return",
-        "    if target.shared() and settings.tls is not None:\n        return",
+        "    if not listen.loopback:\n        return",
+        "    if not listen.loopback and settings.tls is not None:\n        return",
         "The front without limits on connections would listen for other machines.",
         (
             "tests/unit/wire/test_server.py::test_the_transport_chosen",

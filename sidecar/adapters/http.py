@@ -9,6 +9,7 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from sidecar.model.addresses import parse_listen
 from sidecar.model.errors import SidecarError
 
 log = logging.getLogger(__name__)
@@ -114,10 +115,11 @@ class _BoundedProtocol(H11Protocol):
 
 def _bind(listen: str, name: str) -> socket.socket:
     """Return a listening socket."""
-    host, _, port = listen.rpartition(":")
-    host = host.removeprefix("[").removesuffix("]")
+    place = parse_listen(listen)
+    if place is None or place.kind != "tcp":
+        raise SidecarError(f"{name}.listen {listen}: not host:port")
     try:
-        family, kind, _, _, address = socket.getaddrinfo(host, int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        family, kind, _, _, address = socket.getaddrinfo(place.host, place.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         bound = socket.socket(family, kind)
         try:
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -125,7 +127,6 @@ def _bind(listen: str, name: str) -> socket.socket:
         except OSError:
             bound.close()
             raise
-    except (OSError, ValueError) as error:
-        words = (error.strerror or "cannot be bound").lower() if isinstance(error, OSError) else "not host:port"
-        raise SidecarError(f"{name}.listen {listen}: {words}") from error
+    except OSError as error:
+        raise SidecarError(f"{name}.listen {listen}: {(error.strerror or 'cannot be bound').lower()}") from error
     return bound

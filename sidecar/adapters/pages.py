@@ -5,7 +5,6 @@ host (security rule 24). Values come from callables that the composition root gi
 """
 
 import asyncio
-import ipaddress
 import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -16,6 +15,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from sidecar.model.addresses import is_address, is_loopback
 
 from .metrics import CONTENT_TYPE
 
@@ -110,13 +111,7 @@ def own_host_only(app: ASGIApp, listen: str) -> ASGIApp:
 
 def _is_ours(host: str, own: str) -> bool:
     """Loopback by name or address, the configured host; on a wildcard address any address, which can't be rebound."""
-    if host in {"localhost", own}:
-        return True
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return address.is_loopback or own in {"", "0.0.0.0", "::"}  # noqa: S104 - compared, not bound
+    return host == own or is_loopback(host) or (own in {"", "0.0.0.0", "::"} and is_address(host))  # noqa: S104 - compared, not bound
 
 
 def _host_of(authority: str) -> str:

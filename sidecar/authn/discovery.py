@@ -1,9 +1,9 @@
 """Where an issuer publishes its keys (OpenID Connect Discovery 1.0 §4; security rule 12)."""
 
 import re
-from ipaddress import ip_address
 from urllib.parse import urlsplit
 
+from sidecar.model.addresses import is_loopback
 from sidecar.model.errors import SourceError
 
 from .jose import strict_json_object
@@ -49,15 +49,6 @@ def check_url(url: str, *, unsafe_http: bool) -> None:
         raise SourceError("not a URL")
     if parts.username is not None or parts.password is not None:
         raise SourceError("a URL for keys must not carry credentials")
-    if parts.scheme == "https" or (parts.scheme == "http" and (unsafe_http or _is_loopback(host))):
+    if parts.scheme == "https" or (parts.scheme == "http" and (unsafe_http or is_loopback(host))):
         return
     raise SourceError("keys are fetched over https only, unless from loopback or with unsafe_http: true")
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False

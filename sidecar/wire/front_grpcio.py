@@ -12,6 +12,7 @@ from typing import TypeAlias
 import grpc
 from grpc import aio
 
+from sidecar.model.addresses import Listen
 from sidecar.model.ask import Verify
 from sidecar.model.reason import Reason
 from sidecar.model.settings import ServerSettings
@@ -19,7 +20,7 @@ from sidecar.model.settings import ServerSettings
 from .faults import report
 from .front import STOPPING, TOO_MANY, Desk, FrontParts, Limits, wait_quiet
 from .health import UNKNOWN_SERVICE, Health, Refusal
-from .listen import Target
+from .listen import bindable, bound, change_mode
 from .seam import CHECK_SERVICE, Pending
 from .tls import server_credentials
 
@@ -52,11 +53,11 @@ class GrpcioFront:
 
     transport = "grpcio"
 
-    def __init__(self, target: Target, parts: FrontParts, *, reason: str) -> None:
-        """Bind ``target``. Raises RuntimeError when that cannot be done, StartError for unreadable certificates."""
+    def __init__(self, listen: Listen, parts: FrontParts, *, reason: str) -> None:
+        """Bind ``listen``. Raises RuntimeError when that cannot be done, StartError for unreadable certificates."""
         settings = parts.settings
         self.reason = reason
-        self._target = target
+        self._listen = listen
         self._checks = parts.checks
         self._answer = parts.answer
         self._meter = parts.meter
@@ -71,10 +72,10 @@ class GrpcioFront:
         self._watches = 0
         self._server = aio.server(options=OPTIONS)
         self._server.add_generic_rpc_handlers(self._services())
-        name = target.bindable()
+        name = bindable(listen)
         tls = settings.tls
         port = self._server.add_insecure_port(name) if tls is None else self._server.add_secure_port(name, server_credentials(tls))
-        self.address = target.bound(port)
+        self.address = bound(listen, port)
 
     async def start(self) -> None:
         """Begin to answer."""
@@ -199,7 +200,7 @@ class GrpcioFront:
 
     def apply(self, settings: ServerSettings) -> None:  # noqa: D102 - Front
         self._desk.limits = Limits.of(settings)
-        self._target.change_mode(settings.socket_mode)
+        change_mode(self._listen, settings.socket_mode)
 
     async def drain(self, quiet: float = 0.2, *, until: float) -> bool:  # noqa: D102 - Front
         done = await wait_quiet(lambda: self._received, self.in_flight, self._clock, quiet, until)

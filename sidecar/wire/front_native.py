@@ -19,6 +19,7 @@ from typing import Final, TypeAlias
 
 from pygrpc_native import EVENT_CANCEL, NativeGrpcFront
 
+from sidecar.model.addresses import Listen
 from sidecar.model.ask import Verify
 from sidecar.model.reason import Reason
 from sidecar.model.settings import ServerSettings
@@ -28,7 +29,7 @@ from .front import CHECK_METHOD, STOPPING, TOO_LATE, TOO_LONG, TOO_MANY, Desk, F
 from .health import CHECK_METHOD as HEALTH_CHECK_METHOD
 from .health import WATCH_METHOD as HEALTH_WATCH_METHOD
 from .health_native import NativeHealth
-from .listen import Target
+from .listen import bindable, bound, change_mode
 from .seam import WAY_BACK, Pending
 
 Event: TypeAlias = tuple[int, int, int, bytes | None, bytes | str | None]
@@ -315,12 +316,12 @@ class NativeFront:
 
     transport = "native"
 
-    def __init__(self, target: Target, parts: FrontParts, *, reason: str) -> None:
-        """Bind ``target``, on the loop that will answer asks. Raises OSError when that cannot be done."""
+    def __init__(self, listen: Listen, parts: FrontParts, *, reason: str) -> None:
+        """Bind ``listen``, on the loop that will answer asks. Raises OSError when that cannot be done."""
         self.reason = reason
-        self._target = target
-        self._native = NativeGrpcFront(target.bindable(), METHODS, client_key_metadata="grpc-timeout")
-        self.address = target.bound(self._native.bound_port)
+        self._listen = listen
+        self._native = NativeGrpcFront(bindable(listen), METHODS, client_key_metadata="grpc-timeout")
+        self.address = bound(listen, self._native.bound_port)
         self._health = NativeHealth(self._native)
         asks = LoopAsks(asyncio.get_running_loop(), parts.answer)
         self._thread = DecisionThread(self._native, self._health, asks, parts)
@@ -343,7 +344,7 @@ class NativeFront:
 
     def apply(self, settings: ServerSettings) -> None:  # noqa: D102 - Front
         self._thread.apply(Limits.of(settings))
-        self._target.change_mode(settings.socket_mode)
+        change_mode(self._listen, settings.socket_mode)
 
     async def drain(self, quiet: float = 0.2, *, until: float) -> bool:  # noqa: D102 - Front
         done = await wait_quiet(lambda: self._thread.received, self.in_flight, self._clock, quiet, until)

@@ -1,4 +1,4 @@
-"""Where the check listener listens: ``host:port`` or a Unix socket, and the care that a socket file needs."""
+"""The check listener's place as the gRPC libraries take it, and the care that a socket file needs."""
 
 import contextlib
 import logging
@@ -7,63 +7,34 @@ import socket
 import stat
 from collections.abc import Generator
 from contextlib import contextmanager
-from ipaddress import ip_address
 from pathlib import Path
-from typing import NamedTuple
+
+from sidecar.model.addresses import Listen
 
 from .front import StartError
 
-UNIX = "unix:"
-MAX_PORT = 65535
 _log = logging.getLogger(__name__)
 
 
-class Target(NamedTuple):
-    """A parsed ``server.listen``: either ``path``, or ``host`` (brackets removed) and ``port``."""
+def bindable(listen: Listen) -> str:
+    """Return it as both gRPC libraries take it."""
+    if listen.path:
+        return f"unix:{listen.path}"
+    return f"[{listen.host}]:{listen.port}" if ":" in listen.host else f"{listen.host}:{listen.port}"
 
-    host: str = ""
-    port: int = 0
-    path: str = ""
 
-    def bindable(self) -> str:
-        """Return it as both gRPC libraries take it."""
-        if self.path:
-            return f"unix:{self.path}"
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+def bound(listen: Listen, port: int) -> str:
+    """Return what an operator would write, with the port that was bound in place of 0."""
+    return f"unix://{listen.path}" if listen.path else bindable(listen._replace(port=port))
 
-    def bound(self, port: int) -> str:
-        """Return what an operator would write, with the port that was bound in place of 0."""
-        return f"unix://{self.path}" if self.path else self._replace(port=port).bindable()
 
-    def change_mode(self, mode: int) -> None:
-        """Give a socket's file another mode; log it when that cannot be done (the file may be gone)."""
-        if self.path:
-            try:
-                Path(self.path).chmod(mode)
-            except OSError as error:
-                _log.warning("server.socket_mode: %s: %s", self.path, error.strerror)
-
-    def shared(self) -> bool:
-        """Whether others than this machine's (or pod's) processes can reach it."""
-        if self.path or self.host == "localhost":
-            return False
+def change_mode(listen: Listen, mode: int) -> None:
+    """Give a socket's file another mode; log it when that cannot be done (the file may be gone)."""
+    if listen.path:
         try:
-            return not ip_address(self.host).is_loopback
-        except ValueError:
-            return True
-
-
-def parse_listen(listen: str) -> Target:
-    """Read ``server.listen``: ``host:port``, ``[v6]:port`` or ``unix:///path``; raise StartError for anything else."""
-    if listen.startswith(UNIX):
-        path = listen.removeprefix(UNIX).removeprefix("//")
-        if not path.startswith("/"):
-            raise StartError(f"server.listen: {listen}: write unix:// and an absolute path")
-        return Target(path=path)
-    host, colon, port = listen.rpartition(":")
-    if not colon or not host or not (port.isascii() and port.isdigit()) or int(port) > MAX_PORT:
-        raise StartError(f"server.listen: {listen}: write host:port or unix:///path")
-    return Target(host=host.removeprefix("[").removesuffix("]"), port=int(port))
+            Path(listen.path).chmod(mode)
+        except OSError as error:
+            _log.warning("server.socket_mode: %s: %s", listen.path, error.strerror)
 
 
 @contextmanager

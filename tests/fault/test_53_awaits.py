@@ -15,13 +15,13 @@ import pytest
 from sidecar.config.files import ConfigFiles
 from sidecar.config.load import load
 from sidecar.engine.compile import compile_snapshot
+from sidecar.model.addresses import parse_listen
 from sidecar.model.instant import Instant
 from sidecar.model.key_entry import KeyEntry
 from sidecar.model.steps import to_end
 from sidecar.wire._gen.ext_authz_pb2 import CheckResponse
 from sidecar.wire.front import FrontParts
 from sidecar.wire.front_native import NativeFront
-from sidecar.wire.listen import parse_listen
 from tests.support.grpc_client import Client, connect
 from tests.support.server_settings import SETTINGS
 from tests.support.world import World, bearer, config, payload
@@ -81,7 +81,9 @@ class Stage:
             clock=self.world.clock,
         )  # fmt: skip
         made = grpcio.GrpcioFront if front == "grpcio" else NativeFront
-        self.front = made(parse_listen(SETTINGS.listen), parts, reason="")
+        listen = parse_listen(SETTINGS.listen)
+        assert listen is not None
+        self.front = made(listen, parts, reason="")
         self.limits = self.front._desk.limits if front == "grpcio" else None
         self.refresh()
 

@@ -36,6 +36,13 @@ async def test_the_front_says_what_it_is(start: Start, caplog: pytest.LogCapture
             assert ("without limit" in caplog.text) is risky
 
 
+@pytest.mark.parametrize("listen", ["nonsense", "127.0.0.1:x", "unix:/run/check.sock"])
+async def test_what_is_no_address_is_an_error_that_names_it(listen: str):
+    with pytest.raises(StartError, match=rf"server\.listen: {listen}: write host:port or unix:///path"):
+        async with serving(replace(SETTINGS, listen=listen)):
+            pass
+
+
 @pytest.mark.parametrize("transport", ["native", "grpcio"])
 async def test_a_port_in_use_is_an_error_that_names_it(transport: str):
     with socket.create_server(("127.0.0.1", 0)) as taken:

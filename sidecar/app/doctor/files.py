@@ -10,7 +10,7 @@ from typing import NamedTuple
 from sidecar.adapters.files import read_bounded
 from sidecar.app.spans import in_words
 from sidecar.authn.certificates import not_after
-from sidecar.config.addresses import parse_listen
+from sidecar.model.addresses import parse_listen
 from sidecar.model.errors import SourceError, Where
 from sidecar.model.settings import FileKeys, SecretRef, Settings, SharedSecretKeys, TlsSettings
 

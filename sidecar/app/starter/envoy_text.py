@@ -1,9 +1,8 @@
 """An Envoy configuration that fits a starter ``sidecar.yaml``: complete, hardened, and clean for `sidecar doctor --envoy`."""
 
 import json
-from ipaddress import ip_address
 
-from sidecar.config.addresses import parse_listen
+from sidecar.model.addresses import is_address, parse_listen
 
 from .wishes import BadWish, Wishes
 
@@ -93,7 +92,7 @@ static_resources:
 def envoy_text(wishes: Wishes) -> str:
     """Write the configuration. Raises BadWish for an upstream that is no ``host:port``."""
     host, port = _upstream(wishes.upstream)
-    kind = "STATIC" if _is_address(host) else "STRICT_DNS"
+    kind = "STATIC" if is_address(host) else "STRICT_DNS"
     return _HEAD.replace("@SIDECAR@", _sidecar(wishes.listen)).replace("@TYPE@", kind).replace("@SERVICE@", _socket(host, port))
 
 
@@ -103,7 +102,7 @@ def _sidecar(text: str) -> str:
         raise BadWish(f"{text!r} is not an address to listen on: write 127.0.0.1:9191 or unix:///run/sidecar/check.sock")
     if listen.kind == "unix":
         return f"{{pipe: {{path: {json.dumps(listen.path)}}}}}"
-    return _socket("127.0.0.1" if listen.host == "localhost" else listen.host, listen.port)
+    return _socket("127.0.0.1" if listen.host.lower() == "localhost" else listen.host, listen.port)
 
 
 def _socket(host: str, port: int) -> str:
@@ -115,11 +114,3 @@ def _upstream(text: str) -> tuple[str, int]:
     if listen is None or listen.kind != "tcp":
         raise BadWish(f"{text!r} is not where a service listens: write host:port, for example 127.0.0.1:8081")
     return listen.host, listen.port
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True

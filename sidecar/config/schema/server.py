@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
-from sidecar.config.addresses import parse_listen
+from sidecar.model.addresses import parse_listen
 
 from .base import NonEmpty, Section, Unbuilt, bad, parsed, unbuilt, written
 from .fields import Cidr, Duration, FilePath, Size, Word, duration_between, size_between

@@ -2,8 +2,8 @@
 
 from itertools import combinations
 
-from sidecar.config.addresses import Listen, parse_listen
 from sidecar.config.convert.place import Place
+from sidecar.model.addresses import Listen, parse_listen
 from sidecar.model.settings import ServerSettings, Settings
 
 

@@ -4,13 +4,19 @@ from dataclasses import replace
 
 import pytest
 
+from sidecar.model.addresses import Listen, parse_listen
 from sidecar.model.settings import TlsSettings
 from sidecar.wire.front import StartError
-from sidecar.wire.listen import parse_listen
 from sidecar.wire.server import choose_transport
 from tests.support.server_settings import SETTINGS
 
 TLS = TlsSettings(cert_file="/c", key_file="/k", client_ca_file=None)
+
+
+def place(text: str) -> Listen:
+    listen = parse_listen(text)
+    assert listen is not None
+    return listen
 
 
 @pytest.mark.parametrize(
@@ -19,6 +25,7 @@ TLS = TlsSettings(cert_file="/c", key_file="/k", client_ca_file=None)
         ("127.0.0.1:1", "auto", None, True, "native"),
         ("[::1]:1", "auto", None, True, "native"),
         ("localhost:1", "auto", None, True, "native"),
+        ("LOCALHOST:1", "auto", None, True, "native"),
         ("unix:///run/s", "auto", None, True, "native"),
         ("127.0.0.1:1", "auto", None, False, "grpcio"),
         ("127.0.0.1:1", "auto", TLS, True, "grpcio"),
@@ -34,7 +41,7 @@ TLS = TlsSettings(cert_file="/c", key_file="/k", client_ca_file=None)
 def test_the_transport_chosen(listen: str, transport: str, tls: TlsSettings | None, installed: bool, chosen: str):
     """Security rule 24."""
     settings = replace(SETTINGS, listen=listen, transport=transport, tls=tls)
-    choice = choose_transport(settings, parse_listen(listen), native_installed=installed)
+    choice = choose_transport(settings, place(listen), native_installed=installed)
     assert choice.name == chosen
     assert choice.reason
 
@@ -47,4 +54,4 @@ def test_native_where_it_cannot_serve_is_an_error(listen: str, tls: TlsSettings 
     """Security rule 24."""
     settings = replace(SETTINGS, listen=listen, transport="native", tls=tls)
     with pytest.raises(StartError, match=word):
-        choose_transport(settings, parse_listen(listen), native_installed=installed)
+        choose_transport(settings, place(listen), native_installed=installed)

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from sidecar.app.doctor.expected import Expected
 from sidecar.app.doctor.findings import Findings
-from sidecar.config.addresses import is_loopback, parse_listen
+from sidecar.model.addresses import is_loopback, parse_listen
 
 from .tree import Node
 
@@ -51,7 +51,8 @@ def check_service(
 def _check_google(google: Node, findings: Findings) -> None:
     target = google.get("target_uri")
     address = str(target.value).removeprefix("dns:").lstrip("/")
-    local = str(target.value).startswith(("unix:", "unix-abstract:")) or is_loopback(address.rpartition(":")[0])
+    listen = parse_listen(address)
+    local = str(target.value).startswith(("unix:", "unix-abstract:")) or (listen is not None and listen.loopback)
     if not local and not google.get("channel_credentials", "ssl_credentials").there:
         findings.error("envoy.plaintext", target.where, "the sidecar is asked over the network without TLS", _PLAIN)
     findings.warning(
