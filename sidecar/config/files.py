@@ -55,6 +55,15 @@ def read_config(path: str) -> ConfigFiles:
     return ConfigFiles(path=path, base=str(root.absolute().parent), is_directory=False, files=((path, content),))
 
 
+def config_paths(path: str) -> list[str]:
+    """Return the configuration files that `read_config` would read: the file, or those of the directory, by name.
+
+    Raises OSError when the directory cannot be listed.
+    """
+    root = Path(path)
+    return [str(root / name) for name, _ in _listed(root)] if root.is_dir() else [path]
+
+
 def read_bounded(path: str, limit: int = MAX_FILE, where: Where | None = None) -> bytes:
     """Return a regular file's content. Raises ConfigError, placed at ``where`` if given, else at the file itself."""
     place = where or Where(path, 0, "")

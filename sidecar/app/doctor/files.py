@@ -10,6 +10,7 @@ from typing import NamedTuple
 from sidecar.adapters.files import read_bounded
 from sidecar.app.spans import in_words
 from sidecar.authn.certificates import not_after
+from sidecar.config.files import config_paths
 from sidecar.model.addresses import parse_listen
 from sidecar.model.errors import SourceError, Where
 from sidecar.model.settings import FileKeys, SecretRef, Settings, SharedSecretKeys, TlsSettings
@@ -63,8 +64,12 @@ def _kept(settings: Settings, config: str) -> Iterator[Kept]:
 
 
 def _configuration(config: str) -> list[str]:
-    path = Path(config)
-    return [config, *sorted(str(file) for file in path.glob("*.y*ml"))] if path.is_dir() else [config]
+    """The configuration's files, and their directory: who can write it can add one."""
+    try:
+        files = config_paths(config)
+    except OSError:  # said by looking at the directory itself
+        files = []
+    return [config, *(file for file in files if file != config)]
 
 
 def _secret(secret: SecretRef, word: str) -> Iterator[Kept]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from sidecar.config import files
-from sidecar.config.files import MAX_FILE, read_bounded, read_config
+from sidecar.config.files import MAX_FILE, config_paths, read_bounded, read_config
 from sidecar.model.errors import ConfigError, Where
 
 
@@ -39,6 +39,15 @@ def test_directory_takes_yaml_files_only(tmp_path: Path) -> None:
         (tmp_path / name).write_text(name)
     (tmp_path / "f.yaml").mkdir()
     assert names(read_config(str(tmp_path))) == ["a.yml", "b.yaml"]
+    assert config_paths(str(tmp_path)) == [str(tmp_path / "a.yml"), str(tmp_path / "b.yaml")]
+
+
+def test_the_paths_are_those_that_are_read(tmp_path: Path) -> None:
+    mount(tmp_path / "map", "1", {"a.yaml": "one", "b.yaml": "one"})
+    (tmp_path / "map" / "old.yaml").write_text("of no generation")
+    found = read_config(str(tmp_path / "map"))
+    assert config_paths(str(tmp_path / "map")) == [name for name, _ in found.files]
+    assert config_paths("gone.yaml") == ["gone.yaml"]
 
 
 def test_config_map(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import trustme
 
+from sidecar.app.doctor import files as module
 from sidecar.app.doctor.files import check_files
 from sidecar.app.doctor.findings import Finding, Findings
 from sidecar.model.settings import Settings
@@ -207,3 +208,25 @@ def test_a_directory_is_looked_at_file_by_file(folder: Path) -> None:
     findings = Findings()
     check_files(replace(make_settings(), api_keys={}, issuers={}), str(config), NOW, findings)
     assert ("error", "files.mode") in bad(findings.all)
+
+
+def test_of_a_configuration_directory_the_files_that_are_read(folder: Path) -> None:
+    conf = folder / "conf"
+    conf.mkdir()
+    for name in ("a.yaml", "b.yml", ".hidden.yaml", "b.yxml", "note.txt"):
+        (conf / name).write_text("")
+        (conf / name).chmod(0o622)
+    findings = Findings()
+    check_files(settings_of(folder), str(conf), NOW, findings)
+    assert [one.hint for one in findings.all if one.severity == "error"] == [f"chmod o-w {conf / name}" for name in ("a.yaml", "b.yml")]
+
+
+def test_a_configuration_directory_that_cannot_be_listed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: str) -> list[str]:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(module, "config_paths", refuse)
+    (folder / "conf").mkdir()
+    findings = Findings()
+    check_files(settings_of(folder), str(folder / "conf"), NOW, findings)
+    assert [one for one in findings.all if f"configuration {folder / 'conf'}" in one.message]
