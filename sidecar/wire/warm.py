@@ -11,16 +11,18 @@ from collections.abc import Collection
 from hashlib import sha256
 from operator import attrgetter
 
+from sidecar.authn.memory import Known
 from sidecar.engine.check import Engine
 from sidecar.engine.ids import DecisionIds
-from sidecar.engine.snapshot import Snapshot
-from sidecar.model.decision import Allow
+from sidecar.engine.rules import facts_of
+from sidecar.engine.snapshot import Route, Snapshot
+from sidecar.model.decision import Allow, Decision
 from sidecar.model.instant import Instant
 from sidecar.model.meter import BUCKETS, Meter
 from sidecar.ports import Clock, DecisionSink
 
 from ._gen.ext_authz_pb2 import AttributeContext, HeaderMap
-from .decode import REPLACED, text_of
+from .decode import REPLACED, decode, text_of
 
 MAX_WARM = 4096
 """Bytes of a check that may go this way: too few for any limit on headers, path or token to matter."""
@@ -74,7 +76,7 @@ class Warm:
             and known.starts <= now.wall < known.until
             and known.authenticator in bearer.issuers
         ):
-            allow = known.verdicts.get(route)
+            allow = known.verdicts.get(route) or _ruled(route, known, attributes, snapshot, now)
             ended = self._mono()
             if isinstance(allow, Allow) and allow.encoded is not None and ended <= deadline:
                 known.used = True
@@ -89,6 +91,14 @@ class Warm:
                 self._emit(allow, facts, decision_id, now.wall, duration, snapshot.revision)
                 return head if tail is None else head + decision_id.encode() + tail
         return None
+
+
+def _ruled(route: Route, known: Known, attributes: AttributeContext, snapshot: Snapshot, now: Instant) -> Decision | None:
+    """The verdict without the route's policies, if these let this very request through; those in shadow are for the long way."""
+    rules = route.rules
+    if rules is None or rules.shadows or not rules.passes(facts_of(known.principal, decode(attributes, 0), route, snapshot, now)):
+        return None
+    return known.verdicts.get(rules)
 
 
 def read_raw(headers: HeaderMap, credential: str) -> tuple[list[str], bytes, str | None, str | None]:

@@ -1,6 +1,7 @@
 """The short way and the long way give the same answers, whatever is asked and whatever changes in between."""
 
 from collections.abc import Mapping
+from itertools import product
 from typing import Any
 
 import pytest
@@ -36,6 +37,19 @@ def setting(**changes: Any) -> dict[str, Any]:
         "authenticate": ["corp"],
         "require": {"permission": "posts:read"},
     }
+    data["policies"] = {
+        "seventh": {"effect": "allow", "conditions": {"resource.id": {"in": ["7", "8"]}, "environment.time": {"between": ["00:00", "23:59"]}}},
+        "noted": {"effect": "deny", "when": 'request.headers["x-n"] == "1" && resource.id != "8"'},
+        "tried": {"effect": "deny", "mode": "shadow", "conditions": {"request.method": {"equals": "GET"}}},
+    }
+    for name, deny in (("ruled", ["noted"]), ("shadowed", ["noted", "tried"])):
+        data["routes"][name] = {
+            "methods": ["GET"],
+            "paths": [f"/{name}/{{id}}"],
+            "authenticate": ["corp"],
+            "require": {"permission": "posts:read", "policies": ["seventh"]},
+            "deny": deny,
+        }
     data["routes"]["both"] = {"paths": ["/both"], "authenticate": ["corp", "other"], "require": {"authenticated": True}}
     # what has routes of its own sees no others, so the hosted ones stand for all
     for route in data["routes"].values():
@@ -112,6 +126,10 @@ PATHS = st.sampled_from(
         "/admin/x",
         "/both",
         "/both;a",
+        "/ruled/7",
+        "/ruled/8",
+        "/ruled/9?x=1",
+        "/shadowed/7",
         "/me",
         "/scoped",
         "/nowhere",
@@ -166,11 +184,24 @@ def test_both_ways_say_the_same(check: bytes) -> None:
 
 def test_the_short_way_is_taken() -> None:
     """Else the property above would compare the long way with itself."""
-    for raw in (False, True):
+    for raw, path in product((False, True), ("/hosted/7", "/ruled/7")):
         before = COUNT[0]
         for _ in range(10):
-            assert allowed(SHORT.answer(payload(raw=raw, path="/hosted/7", headers={**bearer(GOOD), "accept": "*/*"})))
+            assert allowed(SHORT.answer(payload(raw=raw, path=path, headers={**bearer(GOOD), "accept": "*/*", "x-n": "2"})))
         assert COUNT[0] - before >= 7
+
+
+def test_a_policy_counts_for_each_request_on_the_short_way() -> None:
+    """What let the last request through says nothing of the next one: another path variable, header or time."""
+    world = World(setting())
+    good = payload(path="/ruled/7", headers={**bearer(GOOD), "x-n": "2"})
+    for _ in range(4):
+        assert allowed(world.answer(good))
+    assert not allowed(world.answer(payload(path="/ruled/9", headers={**bearer(GOOD), "x-n": "2"})))
+    assert not allowed(world.answer(payload(path="/ruled/7", headers={**bearer(GOOD), "x-n": "1"})))
+    assert not allowed(world.answer(payload(path="/ruled/7", headers=bearer(GOOD)))), "unknown holds as a deny"
+    assert allowed(world.answer(payload(path="/ruled/8", headers={**bearer(GOOD), "x-n": "1"})))
+    assert allowed(world.answer(good))
 
 
 EVENTS: dict[str, Any] = {
@@ -186,6 +217,7 @@ EVENTS: dict[str, Any] = {
     "the key goes": lambda world: replace_keys(world, shared_key("ES256", "k2")),
     "the key is another": lambda world: replace_keys(world, shared_key("RS256", number=5)),
     "a key comes": lambda world: replace_keys(world, shared_key("RS256"), shared_key("RS256", "k9", 9)),
+    "the policies change": lambda world: world.load(other_policy()),
     "no configuration": lambda world: setattr(world.current, "snapshot", None),
 }
 
@@ -193,6 +225,12 @@ EVENTS: dict[str, Any] = {
 def other_audience() -> dict[str, Any]:
     data = setting()
     data["issuers"]["corp"]["audiences"] = ["https://another.example.com"]
+    return data
+
+
+def other_policy() -> dict[str, Any]:
+    data = setting()
+    data["policies"]["seventh"]["conditions"] = {"resource.id": {"equals": "8"}}
     return data
 
 
@@ -217,9 +255,10 @@ def replace_keys(world: World, *keys: Any) -> None:
 
 @pytest.mark.parametrize("event", EVENTS)
 @pytest.mark.parametrize("value", [GOOD, TIMED])
+@pytest.mark.parametrize("path", ["/hosted/7", "/ruled/7"])
 @pytest.mark.parametrize("raw", [False, True])
-def test_whatever_changes_counts_on_the_short_way_too(event: str, value: str, raw: bool) -> None:
-    check = payload(raw=raw, path="/hosted/7", headers=bearer(value))
+def test_whatever_changes_counts_on_the_short_way_too(event: str, value: str, path: str, raw: bool) -> None:
+    check = payload(raw=raw, path=path, headers={**bearer(value), "x-n": "2"})
     worlds = [World(setting()), long_way(World(setting()))]
     answers = []
     for world in worlds:
