@@ -1,1 +1,4 @@
-"""Long campaigns against the core: faults, mutants, fuzzing, isolation, overload. Each prints a table and leaves it in ``results``."""
+"""Long campaigns against the core: faults, mutants, fuzzing, odd paths, isolation, overload, soak.
+
+Each prints a table and leaves it in ``results``.
+"""

@@ -60,7 +60,7 @@ class Supervisor:
             began = self._clock.mono()
             try:
                 await body()
-            except Exception:  # the supervised-task boundary (docs/adr): logged, counted, allows nothing
+            except Exception:  # the supervised-task boundary: logged, counted, allows nothing
                 self.crashes[name] += 1
                 log.exception("background task crashed", extra={"task": name, "crashes": self.crashes[name]})
             else:

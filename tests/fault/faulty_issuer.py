@@ -14,7 +14,7 @@ Behaviour = Callable[[Request], Response]
 
 
 class FaultyIssuer(IssuerSimulator):
-    """Healthy until ``on_jwks`` or ``on_discovery`` is set: what a path answers then (None: the truth). ``asked`` counts requests by path."""
+    """Healthy until ``on_jwks`` or ``on_discovery`` is set: what a path answers then (None: the truth). ``asked``: the path of each request."""
 
     def __init__(self, alg: str = "ES256", port: int = 0, tls: ssl.SSLContext | None = None) -> None:
         self.on_jwks: Behaviour | None = None

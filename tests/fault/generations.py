@@ -73,7 +73,7 @@ class Swaps:
 
 
 class Swapping:
-    """Swaps at a steady rate in a thread, ``per_second`` times, until the block ends. ``late``: seconds the last swap was behind."""
+    """Swaps at a steady rate in a thread, ``per_second`` times, until the block ends: ``count`` swaps in ``seconds``."""
 
     def __init__(self, swaps: Swaps, per_second: float) -> None:
         self._swaps = swaps

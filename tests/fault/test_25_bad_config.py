@@ -18,7 +18,7 @@ from .scene import Scene
 
 PATIENCE = 15.0
 RESTAT = 5.0
-"""Seconds between two looks at the files when no event comes."""
+"""Seconds between two looks at the files, whatever events say."""
 
 
 def last_reload(running: Running) -> Any:
