@@ -45,7 +45,7 @@ def read_suites(paths: Sequence[str]) -> tuple[Suite, ...]:
     """Read every test file at ``paths``. Raises ConfigError with whatever is wrong in any of them."""
     reader = _Reader()
     given = [(name, is_file) for path in paths for name, is_file in _found(path)]
-    suites = [reader.suite(name) for name, _ in dict.fromkeys(given)]
+    suites = [reader.suite(name) for name in {os.path.realpath(name): name for name, _ in reversed(given)}.values()][::-1]
     explicit = {name for name, is_file in given if is_file}
     kept = []
     for suite in suites:

@@ -82,8 +82,9 @@ def _matrix(results: Sequence[Result], paint: Paint) -> Iterator[str]:
     for row in rows:
         line = [row.ljust(first)]
         for column, width in zip(columns, widths, strict=True):
-            text = texts.get((row, column), "-").ljust(width)
-            line.append(paint(text, "red") if (row, column) in cells and cells[row, column].wrong else text)
+            text = texts.get((row, column), "-")
+            wrong = (row, column) in cells and cells[row, column].wrong
+            line.append((paint(text, "red") if wrong else text) + " " * (width - len(text)))
         yield "    " + "  ".join(line).rstrip()
     for result in failed[:MAX_CELLS]:
         yield f"  {result.trial.row} as {result.trial.column} (line {result.trial.where.line})"
