@@ -1,7 +1,7 @@
 """``when``: the same kind of rule in CEL (github.com/google/cel-spec), checked for types when the configuration loads.
 
 Each attribute is one variable under its whole name, and only those that an expression names are handed over. An
-error comes back as a *value* of type ERROR whose content is a truthy text: whatever is not of type BOOL is unknown.
+error comes back as a *value* of type ERROR whose content is a truthy text: whatever is not ``True`` or ``False`` itself is unknown.
 The library keeps its own budget of iterations.
 """
 
@@ -70,7 +70,7 @@ def check_expression(text: str, catalogue: Catalogue) -> tuple[str, ...]:
 
 def compile_expression(text: str, attributes: Mapping[str, Attribute]) -> Callable[[Facts], Truth]:
     """Compile a checked expression to a closure."""
-    expression, boolean = _compiled(text, attributes)
+    expression = _compiled(text, attributes)
     readers = [(name, _value_of(attribute.kind, attribute.read), attribute.source) for name, attribute in attributes.items()]
     keyed = [name for name in attributes if name.startswith(("request.headers.", "request.query."))]
 
@@ -85,13 +85,13 @@ def compile_expression(text: str, attributes: Mapping[str, Attribute]) -> Callab
         for name in keyed:
             _put_keyed(values, name)
         try:
-            result = expression.eval(data=values)
-            known = result.type() == boolean
-            outcome = result.value() if known else None
+            outcome = expression.eval(data=values).value()
         except Exception:  # noqa: BLE001 - whatever the library makes of a value it cannot take: not known
             outcome = None
-        if outcome is True or outcome is False:
-            return TRUE if outcome else FALSE
+        if outcome is True:  # the very object: the text of an error is true, too
+            return TRUE
+        if outcome is False:
+            return FALSE
         facts.wanted.extend(missing)
         return OPEN if missing else UNKNOWN
 
@@ -107,17 +107,15 @@ def _put_keyed(values: dict[str, Any], name: str) -> None:
 
 def _value_of(kind: Kind, read: Callable[[Facts], Any]) -> Callable[[Facts], Any]:
     if kind is Kind.TIME:
-        return lambda facts: f"{read(facts) // 60:02d}:{read(facts) % 60:02d}"
+        return lambda facts: facts.local().time_text
     if kind is Kind.DATE:
-        from datetime import date  # noqa: PLC0415 - rarely needed
-
-        return lambda facts: date.fromordinal(read(facts)).isoformat()
+        return lambda facts: facts.local().date_text
     if kind is Kind.TEXTS:
         return lambda facts: list(read(facts))
     return read
 
 
-def _compiled(text: str, attributes: Mapping[str, Attribute]) -> tuple[Any, Any]:
+def _compiled(text: str, attributes: Mapping[str, Attribute]) -> Any:
     from cel_expr_python import cel  # noqa: PLC0415 - 16 MB that only those load who write CEL
 
     types = {
@@ -136,7 +134,7 @@ def _compiled(text: str, attributes: Mapping[str, Attribute]) -> tuple[Any, Any]
         raise ValueError("; ".join(_said(str(error))) or "is not a CEL expression") from None
     if expression.return_type() not in (cel.Type.BOOL, cel.Type.DYN):
         raise ValueError(f"gives {expression.return_type().name()}, and a rule is true or false")
-    return expression, cel.Type.BOOL
+    return expression
 
 
 def _said(error: str) -> Iterator[str]:

@@ -81,12 +81,26 @@ def _quick(attribute: Attribute, operator: str, operand: Operand) -> Holds | Non
         if all(isinstance(value, str) for value in values):
             wanted = frozenset(values)
             return lambda facts: FALSE if wanted.isdisjoint(read(facts)) else TRUE
+    if operator == "equals" and not attribute.source and isinstance(operand, str) and attribute.kind in {Kind.TEXT, Kind.JSON}:
+        return _equals_text(read, operand)
     if attribute.kind is Kind.TIME and operator == "between" and isinstance(operand, tuple) and not any(map(_is_ref, operand)):
         low, high = (minute_of(str(end)) for end in operand)
         if low <= high:
             return lambda facts: TRUE if low <= read(facts) <= high else FALSE
         return lambda facts: TRUE if not high < read(facts) < low else FALSE
     return None
+
+
+def _equals_text(read: Read, wanted: str) -> Holds:
+    test = TESTS["equals"]
+
+    def holds(facts: Facts) -> Truth:
+        value = read(facts)
+        if type(value) is str:
+            return TRUE if value == wanted else FALSE
+        return UNKNOWN if value is None else test(value, wanted)
+
+    return holds
 
 
 def _is_ref(operand: object) -> bool:
@@ -122,16 +136,19 @@ def _with_references(attribute: Attribute, operator: str, operand: Operand, cata
     test = BETWEEN_TIMES if operator == "between" and kind is Kind.TIME else TESTS[operator]
     joined = _joined(operator, test, many=isinstance(operand, tuple))
     others = [_operand(one, kind, operator, catalogue) for one in (operand if isinstance(operand, tuple) else (operand,))]
+    read_first = others[0][0] if operator == "equals" else None
 
     def holds(facts: Facts) -> Truth:
         value = read(facts)
         if value is None:
             return UNKNOWN
+        if read_first is not None and type(value) is str and type(other := read_first(facts)) is str:
+            return TRUE if value == other else FALSE  # what nearly all of them are
         values = [read_other(facts) for read_other, _ in others]
-        if any(other is None or other is UNUSABLE for other in values):
+        if any(one is None or one is UNUSABLE for one in values):
             return UNKNOWN
         not_had = [source] if value is NOT_HAD else []
-        not_had += [source_of for other, (_, source_of) in zip(values, others, strict=True) if other is NOT_HAD]
+        not_had += [source_of for one, (_, source_of) in zip(values, others, strict=True) if one is NOT_HAD]
         if not_had:
             facts.wanted.extend(not_had)
             return OPEN

@@ -32,11 +32,13 @@ NOT_HAD: Final = NotHad()
 
 
 class LocalTime(NamedTuple):
-    """``minute`` of the day; ``date`` as its ordinal; ``weekday`` as mon … sun."""
+    """``minute`` of the day; ``date`` as its ordinal; ``weekday`` as mon … sun; ``time_text`` HH:MM, ``date_text`` YYYY-MM-DD."""
 
     minute: int
     date: int
     weekday: str
+    time_text: str
+    date_text: str
 
 
 class Calendar:
@@ -48,14 +50,16 @@ class Calendar:
         """Take the zone of ``environment.timezone``."""
         self._zone = zone
         self._minute = -1
-        self._local = LocalTime(0, 1, "mon")
+        self._local = LocalTime(0, 1, "mon", "00:00", "0001-01-01")
 
     def at(self, wall: float) -> LocalTime:
         """Return the local time at ``wall`` seconds since the epoch."""
         minute = int(wall // 60)
         if minute != self._minute:
             read = datetime.fromtimestamp(wall, self._zone)
-            self._local = LocalTime(read.hour * 60 + read.minute, read.toordinal(), WEEKDAYS[read.weekday()])
+            self._local = LocalTime(
+                read.hour * 60 + read.minute, read.toordinal(), WEEKDAYS[read.weekday()], f"{read:%H:%M}", read.date().isoformat()
+            )
             self._minute = minute
         return self._local
 
@@ -99,31 +103,38 @@ class Facts:
     the sources that the outcome hinges on and that gave nothing.
     """
 
-    __slots__ = ("_body", "_query", "_segments", "principal", "request", "resources", "sources", "surroundings", "wall", "wanted")
+    __slots__ = ("_body", "_query", "_request", "_segments", "principal", "resources", "sources", "surroundings", "wall", "wanted")
 
     def __init__(
         self,
         principal: Principal,
-        request: CheckInput,
+        request: CheckInput | None,
         resources: Mapping[str, Template],
         wall: float,
         surroundings: Surroundings,
         sources: Sources = NO_SOURCES,
     ) -> None:
-        """``wall``: seconds since the epoch."""
+        """``wall``: seconds since the epoch. ``request`` is None where a subclass reads it only when it is asked for."""
         self.principal = principal
-        self.request = request
+        self._request = request
         self.resources = resources
         self.wall = wall
         self.surroundings = surroundings
         self.sources = sources
         self.wanted: list[str] = []
-        self._segments: tuple[str, ...] | None = None
+        self._segments: Sequence[str] | None = None
         self._query: dict[str, Any] | None = None
         self._body: Any = None
 
     @property
-    def segments(self) -> tuple[str, ...]:
+    def request(self) -> CheckInput:
+        """The check."""
+        request = self._request
+        assert request is not None
+        return request
+
+    @property
+    def segments(self) -> Sequence[str]:
         """The segments of the canonical path."""
         known = self._segments
         if known is None:

@@ -7,18 +7,20 @@ decides. tests/unit/wire/test_warm.py holds both ways to the same answers.
 """
 
 from bisect import bisect_left
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from hashlib import sha256
 from operator import attrgetter
 
 from sidecar.authn.memory import Known
+from sidecar.authz.facts import Facts
 from sidecar.engine.check import Engine
 from sidecar.engine.ids import DecisionIds
-from sidecar.engine.rules import facts_of
 from sidecar.engine.snapshot import Route, Snapshot
 from sidecar.model.decision import Allow, Decision
 from sidecar.model.instant import Instant
 from sidecar.model.meter import BUCKETS, Meter
+from sidecar.model.principal import Principal
+from sidecar.model.request import CheckInput
 from sidecar.ports import Clock, DecisionSink
 
 from ._gen.ext_authz_pb2 import AttributeContext, HeaderMap
@@ -76,7 +78,7 @@ class Warm:
             and known.starts <= now.wall < known.until
             and known.authenticator in bearer.issuers
         ):
-            allow = known.verdicts.get(route) or _ruled(route, known, attributes, snapshot, now)
+            allow = known.verdicts.get(route) or _ruled(route, known, attributes, path, snapshot, now)
             ended = self._mono()
             if isinstance(allow, Allow) and allow.encoded is not None and ended <= deadline:
                 known.used = True
@@ -93,10 +95,37 @@ class Warm:
         return None
 
 
-def _ruled(route: Route, known: Known, attributes: AttributeContext, snapshot: Snapshot, now: Instant) -> Decision | None:
+class _Facts(Facts):
+    """Facts of a check on a usual route, whose path is canonical as it stands; the rest of it is decoded if a condition asks."""
+
+    __slots__ = ("_attributes", "_path")
+
+    def __init__(
+        self, attributes: AttributeContext, path: str, principal: Principal, route: Route, snapshot: Snapshot, now: Instant
+    ) -> None:
+        super().__init__(principal, None, route.resources, now.wall, snapshot.surroundings)
+        self._attributes = attributes
+        self._path = path
+
+    @property
+    def request(self) -> CheckInput:
+        request = self._request
+        if request is None:
+            request = self._request = decode(self._attributes, 0)
+        return request
+
+    @property
+    def segments(self) -> Sequence[str]:
+        known = self._segments
+        if known is None:
+            known = self._segments = self._path.partition("?")[0][1:].split("/")
+        return known
+
+
+def _ruled(route: Route, known: Known, attributes: AttributeContext, path: str, snapshot: Snapshot, now: Instant) -> Decision | None:
     """The verdict without the route's policies, if these let this very request through; those in shadow are for the long way."""
     rules = route.rules
-    if rules is None or rules.shadows or not rules.passes(facts_of(known.principal, decode(attributes, 0), route, snapshot, now)):
+    if rules is None or rules.shadows or not rules.passes(_Facts(attributes, path, known.principal, route, snapshot, now)):
         return None
     return known.verdicts.get(rules)
 
