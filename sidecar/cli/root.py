@@ -16,6 +16,8 @@ from .output import examples
         "validate": Entry("sidecar.cli.validate:command", "Check a configuration before it is used."),
         "explain": Entry("sidecar.cli.explain:command", "Say why a request is allowed or denied."),
         "test": Entry("sidecar.cli.test:command", "Run policy tests against a configuration."),
+        "who-can": Entry("sidecar.cli.who_can:command", "List who may use a route, or has a permission."),
+        "access": Entry("sidecar.cli.access:command", "List what a principal may do."),
         "doctor": Entry("sidecar.cli.doctor:command", "Look at clock, issuers, files and Envoy; say what to change."),
         "schema": Entry("sidecar.cli.schema:command", "Print the JSON Schema of the configuration."),
         "keys": Entry("sidecar.cli.keys:group", "Make, list and revoke API keys in a key file."),
