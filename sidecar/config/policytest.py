@@ -1,11 +1,12 @@
 """A policy test file: bytes to a model with the places of everything in it, or problems with file, line and key."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
 from sidecar.model.errors import Problem
 
+from .jsonschema import _schema
 from .marks import Mark
 from .schema.policytest import PolicyTests
 from .words import problems_of
@@ -28,3 +29,8 @@ def read_tests(file: str, data: bytes) -> ReadTests:
     except ValidationError as error:
         return ReadTests(None, document.mark, (*document.problems, *problems_of(error, PolicyTests, document.mark)))
     return ReadTests(None if document.problems else model, document.mark, tuple(document.problems))
+
+
+def policy_tests_schema() -> dict[str, Any]:
+    """Return the JSON Schema of policy test files."""
+    return _schema(PolicyTests, "Policy tests of the ext_authz sidecar")

@@ -69,8 +69,9 @@ def _outcome(value: Any) -> Any:
 
 Json = Annotated[Any, BeforeValidator(_plain), WithJsonSchema({})]
 Text = Annotated[str, parsed(_text)]
-Value = Annotated[str, BeforeValidator(_scalar), WithJsonSchema({"type": ["string", "number", "boolean"]})]
-Values = Annotated[list[Value], BeforeValidator(_texts)]
+_VALUE = {"type": ["string", "number", "boolean"]}
+Value = Annotated[str, BeforeValidator(_scalar), WithJsonSchema(_VALUE)]
+Values = Annotated[list[Value], BeforeValidator(_texts), WithJsonSchema({"anyOf": [_VALUE, {"type": "array", "items": _VALUE}]})]
 Outcome = Annotated[Any, BeforeValidator(_outcome), WithJsonSchema({"enum": [True, False, "unknown"]})]
 ReasonCode = Annotated[Reason, parsed(_reason), WithJsonSchema({"enum": list(REASONS)})]
 Cell = Annotated[str, parsed(_cell), WithJsonSchema({"enum": [*VERDICTS, UNTESTED, *REASONS]})]
@@ -177,7 +178,7 @@ Answers = dict[Name, Annotated[Answer, ShortForm("outcome", {"enum": [UNAVAILABL
 PrincipalRef = Annotated[PrincipalSpec, ShortForm("like", _TEXT)]
 RequestRef = Annotated[RequestSpec, ShortForm("like", _TEXT)]
 Expected = Annotated[Expectation, ShortForm("decision", {"enum": list(VERDICTS)})]
-Moment = Annotated[Timestamp, Field(description="When it is (RFC 3339); the time of the run by default.")]
+NOW = "When it is (RFC 3339); the time of the run by default."
 
 
 class CaseSpec(Section):
@@ -185,7 +186,7 @@ class CaseSpec(Section):
 
     principal: PrincipalRef | None = Field(default=None, description="A name under `principals`, or a principal; anonymous by default.")
     request: RequestRef = Field(description='A name under `requests`, "METHOD TARGET", or a request.')
-    now: Moment | None = None
+    now: Timestamp | None = Field(default=None, description=NOW)
     attributes: Answers | None = Field(default=None, description="What attribute sources give, over what the file says.")
     expect: Expected = Field(description="allow, deny, or more than that.")
 
@@ -198,7 +199,7 @@ class MatrixSpec(Section):
         min_length=1,
         description='By request (a name, or "METHOD TARGET"): for each column allow, deny, a reason, or - for what does not matter.',
     )
-    now: Moment | None = None
+    now: Timestamp | None = Field(default=None, description=NOW)
     attributes: Answers | None = Field(default=None, description="What attribute sources give, over what the file says.")
 
 
@@ -209,7 +210,7 @@ class PolicyTests(Section):
     fixtures: NonEmpty[FilePath] | None = Field(
         default=None, description="Files of this format whose principals, requests and attributes can be used here."
     )
-    now: Moment | None = None
+    now: Timestamp | None = Field(default=None, description=NOW)
     host: Word | None = Field(default=None, description="Host of requests that name none; localhost by default.")
     principals: dict[Word, PrincipalSpec] = Field(default={}, description="Who asks, by name.")
     requests: dict[Word, RequestRef] = Field(default={}, description="What is asked, by name.")
