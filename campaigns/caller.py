@@ -37,12 +37,12 @@ class Closed(ConnectionError):
 class Caller:
     """One connection to a check listener. Not for several threads."""
 
-    def __init__(self, address: str, timeout_ms: int, path: str = CHECK_PATH) -> None:
+    def __init__(self, address: str, timeout_ms: int) -> None:
         """Connect to ``host:port`` or ``unix:///path``; every call says ``timeout_ms`` as its grpc-timeout."""
         self.sock = connect(address)
         self.sock.setblocking(False)
         extra = (("user-agent", "campaigns/1"), ("grpc-timeout", f"{timeout_ms}m"))
-        self._first, self._later = http2.header_blocks(path, "sidecar", extra)
+        self._first, self._later = http2.header_blocks(CHECK_PATH, "sidecar", extra)
         self._next = 1
         self._window = http2.DEFAULT_WINDOW
         self._streams = 100

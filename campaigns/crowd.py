@@ -66,9 +66,9 @@ def fresh(issuer: Issuer, count: int, *, forged: bool = False, group: str = "use
         yield Message(head + issuer.token(subject, forged=forged) + tail, b"" if forged else needle("x-user-id", subject))
 
 
-def known(issuer: Issuer, count: int = 1000, group: str = "user") -> list[Message]:
+def known(issuer: Issuer, count: int = 1000) -> list[Message]:
     """``count`` requests with the one token of each of PEOPLE subjects: after a first round, memory knows them all."""
-    people = [f"{group}_{number:03}" for number in range(PEOPLE)]
+    people = [f"user_{number:03}" for number in range(PEOPLE)]
     tokens = [issuer.token(subject).decode() for subject in people]
     order = [(number * 7 + number // PEOPLE) % PEOPLE for number in range(count)]
     return [Message(request(n, tokens[who], ROUTES, "header_map"), needle("x-user-id", people[who])) for n, who in enumerate(order)]

@@ -137,7 +137,7 @@ class Front:
     def restart(self) -> None:
         """Drain in the middle of calls, then start again."""
         self.running.terminate()
-        self.some(200 if self.running.proc.popen.poll() is None and self.site.options["shutdown_delay"] != "0s" else 0)
+        self.some(200 if self.running.proc.popen.poll() is None else 0)
         self.running.proc.wait(15)
         self.running.channel.close()
         for caller in self.callers:

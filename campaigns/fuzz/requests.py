@@ -28,10 +28,10 @@ METHODS = ("GET", "GET", "GET", "POST", "HEAD", "OPTIONS", "DELETE", "CONNECT", 
 ADDRESSES = ("10.0.0.9", "10.0.0.10", "192.168.3.4", "::1", "2001:db8::7", "::ffff:10.0.0.9", "8.8.8.8", "")
 
 
-def make_request(rng: random.Random, config: Any, pool: Pool, keys: tuple[str, ...] = API_KEYS) -> Request:
+def make_request(rng: random.Random, config: Any, pool: Pool) -> Request:
     """Make one request, in raw form."""
     route = rng.choice(list(config["routes"].values()))
-    headers = credentials(rng, config, route, pool, keys)
+    headers = credentials(rng, config, route, pool)
     method = rng.choice(route.get("methods", METHODS)) if rng.random() < 0.8 else rng.choice(METHODS)
     while rng.random() < 0.35:
         headers.append((rng.choice(NAMES), rng.choice(VALUES)))
@@ -114,7 +114,7 @@ def escape(path: str, at: int) -> str:
     return path[:at] + f"%{ord(path[at]):02X}" + path[at + 1 :]
 
 
-def credentials(rng: random.Random, config: Any, route: Any, pool: Pool, keys: tuple[str, ...]) -> list[tuple[str, str]]:
+def credentials(rng: random.Random, config: Any, route: Any, pool: Pool) -> list[tuple[str, str]]:
     """Show none, one or two credentials, as someone who reads the configuration would, or nearly so."""
     out: list[tuple[str, str]] = []
     for _ in range(rng.choice((0, 1, 1, 1, 1, 1, 2))):
@@ -127,7 +127,7 @@ def credentials(rng: random.Random, config: Any, route: Any, pool: Pool, keys: t
         )
         text = rng.choice(pool.by_issuer[words["issuer"]] if is_issuer and rng.random() < 0.95 else pool.tokens)
         if is_issuer == (rng.random() < 0.03):
-            text = rng.choice(keys)
+            text = rng.choice(API_KEYS)
         out.append(line(rng, place, text))
     return out
 

@@ -139,15 +139,14 @@ def _printable(text: str) -> str:
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
-def configure(fd: int = 2, *, level: str = "info", human: bool | None = None) -> LogWriter:
-    """Send everything logged in this process to ``fd``; ``human`` None means: where it is a terminal."""
-    render = human_line if (os.isatty(fd) if human is None else human) else json_line
-    writer = LogWriter(fd, render)
+def configure(fd: int = 2) -> LogWriter:
+    """Send everything logged in this process, from info on, to ``fd``: JSON, or for people where it is a terminal."""
+    writer = LogWriter(fd, human_line if os.isatty(fd) else json_line)
     root = logging.getLogger()
     for handler in root.handlers[:]:
         root.removeHandler(handler)
     root.addHandler(writer)
-    root.setLevel(level.upper())
+    root.setLevel(logging.INFO)
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
     logging.captureWarnings(capture=True)

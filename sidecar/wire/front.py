@@ -52,7 +52,7 @@ class Front(Protocol):
         What else it says of the listener needs a restart.
         """
 
-    async def drain(self, quiet: float = 0.2, *, until: float) -> bool:
+    async def drain(self, quiet: float, *, until: float) -> bool:
         """Go on answering until no check has come for ``quiet`` seconds, at most until ``until`` (monotonic seconds).
 
         Returns True when it got quiet. Otherwise what is left, and what still comes, is denied ``not_ready``.

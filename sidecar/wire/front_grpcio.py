@@ -202,7 +202,7 @@ class GrpcioFront:
         self._desk.limits = Limits.of(settings)
         change_mode(self._listen, settings.socket_mode)
 
-    async def drain(self, quiet: float = 0.2, *, until: float) -> bool:  # noqa: D102 - Front
+    async def drain(self, quiet: float, *, until: float) -> bool:  # noqa: D102 - Front
         done = await wait_quiet(lambda: self._received, self.in_flight, self._clock, quiet, until)
         if not done:
             await self._refuse_rest()

@@ -346,7 +346,7 @@ class NativeFront:
         self._thread.apply(Limits.of(settings))
         change_mode(self._listen, settings.socket_mode)
 
-    async def drain(self, quiet: float = 0.2, *, until: float) -> bool:  # noqa: D102 - Front
+    async def drain(self, quiet: float, *, until: float) -> bool:  # noqa: D102 - Front
         done = await wait_quiet(lambda: self._thread.received, self.in_flight, self._clock, quiet, until)
         if not done:
             self._thread.refusing = True

@@ -9,7 +9,7 @@ Contract
     Makes the files (``tests/fault/scene.py``): issuer ``scene.corp`` is the faulty one (``FaultyIssuer``: ``scene.corp.fail(says("<html>"))``
     and so on in ``tests/fault/faulty_issuer.py``), ``scene.partner`` the unrelated one, ``scene.api_key`` an API key. ``scene.start()``
     gives a ready ``Running`` (``tests/serve/site.py``), to be used as a context manager. Any ``tests.serve.site.Site`` does as well.
-``watch(running, scene=None, *, kinds=None, asking=True, rss_limit=…, secrets=(), unaffected=True, alive=True, lag=True)``
+``watch(running, scene=None, *, kinds=None, asking=True, rss_limit=…, unaffected=True, alive=True, lag=True)``
     A context manager around what the row does. Meanwhile a thread sends, about 40 a second, good requests (kind ``good``), those of an
     unrelated issuer and of an API key (``other-…``) and bad ones (``bad-…``), each on its own; memory (with child processes) and the
     event loop's lag are sampled. ``asking=False`` leaves out the bad tokens that make the sidecar fetch keys. ``kinds`` replaces the

@@ -81,7 +81,6 @@ class Watch:
         folder: Path,
         *,
         rss_limit: float = RSS_LIMIT,
-        secrets: tuple[str, ...] = (),
         unaffected: bool = True,
         alive: bool = True,
         lag: bool = True,
@@ -92,7 +91,7 @@ class Watch:
         self.rss = 0.0
         self.lag_p99 = math.nan
         self.machine_p99 = math.nan
-        self.secrets = [PEPPER, CANARY, *secrets]
+        self.secrets = [PEPPER, CANARY]
         self._kinds = dict(kinds)
         self._rss_limit, self._unaffected, self._alive, self._lag_wanted = rss_limit, unaffected, alive, lag
         self._lag_file = folder / "lag"

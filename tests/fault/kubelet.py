@@ -23,7 +23,6 @@ class Volume:
     def __init__(self, path: Path, files: Mapping[str, str], *, mode: int = CONFIG_MODE) -> None:
         self.path = path
         self._mode = mode
-        self.swaps = 0
         shutil.rmtree(path, ignore_errors=True)
         path.mkdir()
         self.swap(files)
@@ -42,7 +41,6 @@ class Volume:
         self._show(files)
         if old is not None:
             shutil.rmtree(old)
-        self.swaps += 1
 
     def _show(self, files: Mapping[str, str]) -> None:
         """Link each file where users see it; take away the links of files that are gone."""

@@ -1,4 +1,4 @@
-"""A TCP proxy between two loopback parties that delays, drips, cuts, corrupts or refuses, as told at any moment."""
+"""A TCP proxy between two loopback parties that cuts, corrupts or refuses, as told at any moment."""
 
 import asyncio
 import contextlib
@@ -15,34 +15,26 @@ PIECE = 65536
 class Bad:
     """What is wrong with the way from the target back to the client. Applies to connections that exist, too, except ``refuse``."""
 
-    delay: float = 0.0
-    """Seconds before each piece."""
-    drip: float = 0.0
-    """Seconds between single bytes; 0: whole pieces."""
     cut_after: int | None = None
     """Bytes of one connection after which it is cut."""
     corrupt_every: int = 0
     """Each n-th byte of a connection has a bit flipped; 0: none."""
     refuse: bool = False
     """A new connection is closed before a byte went through."""
-    swallow: bool = False
-    """Nothing comes back, and nobody says so."""
 
 
 WELL = Bad()
 
 
 class TcpProxy(Threaded):
-    """Listens on ``port`` and passes everything on to ``target``, a loopback port; both can be changed by assigning ``bad`` and ``target``."""
+    """Listens on ``port``, a free one, and passes everything on to ``target``, a loopback port; ``bad`` and ``target`` can be assigned."""
 
-    def __init__(self, target: int, port: int = 0) -> None:
-        """Start; ``port`` 0 takes a free one."""
+    def __init__(self, target: int) -> None:
+        """Start."""
         self.target = target
         self.bad = WELL
-        self.connections = 0
-        """Connections taken so far."""
         super().__init__("proxy")
-        self._server = self._on_loop(asyncio.start_server(self._connection, "127.0.0.1", port))
+        self._server = self._on_loop(asyncio.start_server(self._connection, "127.0.0.1", 0))
         self.port: int = self._server.sockets[0].getsockname()[1]
 
     def __enter__(self) -> Self:
@@ -57,7 +49,6 @@ class TcpProxy(Threaded):
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
-        self.connections += 1
         other: asyncio.StreamWriter | None = None
         try:
             if not self.bad.refuse:
@@ -88,27 +79,17 @@ class TcpProxy(Threaded):
         sent = 0
         while piece := await there.read(PIECE):
             bad = self.bad
-            await asyncio.sleep(bad.delay)
-            if bad.swallow:
-                continue
             if bad.corrupt_every:
                 piece = bytes(byte ^ 1 if (sent + at + 1) % bad.corrupt_every == 0 else byte for at, byte in enumerate(piece))
             if bad.cut_after is not None:
                 piece = piece[: max(0, bad.cut_after - sent)]
-            await _write(writer, piece, bad.drip)
+            writer.write(piece)
+            await writer.drain()
             sent += len(piece)
             if bad.cut_after is not None and sent >= bad.cut_after:
                 return
         with contextlib.suppress(OSError):
             writer.write_eof()
-
-
-async def _write(writer: asyncio.StreamWriter, piece: bytes, drip: float) -> None:
-    for part in [piece[at : at + 1] for at in range(len(piece))] if drip else [piece]:
-        writer.write(part)
-        await writer.drain()
-        if drip:
-            await asyncio.sleep(drip)
 
 
 async def _forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -240,9 +240,9 @@ class Flood(NamedTuple):
     """The replies are never read, so that the sidecar has to keep them or to stop reading."""
 
 
-def repeated(frame: bytes, *, opening: bytes = b"", unread: bool = False) -> Flood:
+def repeated(frame: bytes, *, unread: bool = False) -> Flood:
     chunk = frame * (CHUNK // len(frame))
-    return Flood((opening + chunk, chunk, chunk), len(frame), again=not opening, unread=unread)
+    return Flood((chunk,), len(frame), again=True, unread=unread)
 
 
 def rapid_reset(pairs: int = 400_000) -> Flood:

@@ -67,7 +67,7 @@ def tampered(token: str, **claims: Any) -> str:
 
 
 class IssuerSimulator(HttpServer):
-    """Signs with ``signing``; publishes ``published``. What it serves can be slowed, broken or replaced at any time."""
+    """Signs with ``signing``; publishes ``published``. What it serves can be slowed or broken at any time."""
 
     def __init__(self, alg: str = "RS256", port: int = 0, tls: ssl.SSLContext | None = None) -> None:
         """Start with one published key, ``key-1``."""
@@ -77,9 +77,6 @@ class IssuerSimulator(HttpServer):
         """Monotonic times at which the key set was asked for."""
         self.delay = 0.0
         self.status = 200
-        self.document: bytes | None = None
-        """Served instead of the key set when set."""
-        self.cache_control = ""
         super().__init__(self._serve, port, tls)
 
     @property
@@ -125,10 +122,10 @@ class IssuerSimulator(HttpServer):
     async def _serve(self, request: Request) -> Response:
         if self.delay:
             await asyncio.sleep(self.delay)
-        headers = (("content-type", "application/json"), *((("cache-control", self.cache_control),) if self.cache_control else ()))
+        headers = (("content-type", "application/json"),)
         if request.path == DISCOVERY_PATH:
             return Response(self.status, json.dumps({"issuer": self.url, "jwks_uri": self.jwks_url}).encode(), headers)
         if request.path == JWKS_PATH:
             self.fetches.append(time.monotonic())
-            return Response(self.status, self.jwks() if self.document is None else self.document, headers)
+            return Response(self.status, self.jwks(), headers)
         return Response(404, b"{}", headers)

@@ -4,7 +4,6 @@ import json
 import signal
 import sys
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +17,13 @@ START_TIMEOUT = 60.0
 class SidecarServer:
     """One sidecar process with the configuration file ``config``, which has to name the two HTTP ports given."""
 
-    def __init__(
-        self, folder: Path, config: Path, *, telemetry: int, admin: int, name: str = "sidecar", env: Mapping[str, str] | None = None
-    ) -> None:
+    def __init__(self, folder: Path, config: Path, *, telemetry: int, admin: int) -> None:
         """Start it and wait until it is ready."""
         self.config = config
         self.telemetry = telemetry
         self.admin = admin
         command = [sys.executable, "-m", "sidecar", "serve", "--config", str(config)]
-        self.proc = Proc(name, command, folder, env=env, cwd=ROOT)
+        self.proc = Proc("sidecar", command, folder, cwd=ROOT)
         self.proc.wait_ready(self.ready, START_TIMEOUT)
 
     def ready(self) -> bool:

@@ -144,7 +144,7 @@ def pipe() -> Iterator[LogPipe]:
 
 @pytest.mark.usefixtures("restored")
 def test_everything_logged_goes_to_the_descriptor(pipe: LogPipe) -> None:
-    writer = configure(pipe.writing, level="info")
+    writer = configure(pipe.writing)
     logging.getLogger("sidecar.x").info("ours")
     logging.getLogger("asyncio").error("theirs")
     logging.getLogger("uvicorn.error").info("not worth a line")
