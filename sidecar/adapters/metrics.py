@@ -71,6 +71,10 @@ def _lines(source: MetricsSource) -> Iterator[str]:
     )
     yield from _family("cache_requests_total", "counter", "Cache lookups by result.", caches)
     yield from _family("cache_entries", "gauge", "Entries of a cache.", _by("cache", source.cache_entries()))
+    shadow = ((f'policy="{_escape(policy)}",would="{would}"', count) for (policy, would), count in list(source.meter.shadow.items()))
+    yield from _family(
+        "shadow_decisions_total", "counter", "What policies in shadow, or a candidate configuration, would have done.", shadow
+    )
     issuers = list(source.issuers())
     ages = ((f'issuer="{_escape(name)}"', age) for name, age, _ in issuers if age is not None)
     yield from _family("jwks_age_seconds", "gauge", "Age of the key set in use.", ages)

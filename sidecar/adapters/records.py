@@ -39,11 +39,12 @@ _encoder = msgspec.json.Encoder()
 _from_timestamp = datetime.fromtimestamp
 
 
-class Would(msgspec.Struct, gc=False):
-    """What a policy in shadow would have done."""
+class Shadowed(msgspec.Struct, gc=False, omit_defaults=True):
+    """What something in shadow would have done."""
 
     policy: str
     would: str
+    reason: str = ""
 
 
 class Record(msgspec.Struct, gc=False, omit_defaults=True):
@@ -66,7 +67,7 @@ class Record(msgspec.Struct, gc=False, omit_defaults=True):
     revision: str = ""
     duration_us: int = 0
     detail: str = ""
-    shadow: tuple[Would, ...] = ()
+    shadow: tuple[Shadowed, ...] = ()
 
 
 Taken: TypeAlias = tuple[Decision, Facts, str, float, float, str]
@@ -161,7 +162,7 @@ def _record(taken: Taken) -> Record:
         revision,
         int(duration * 1e6),
         detail,
-        tuple(Would(*one) for one in decision.shadow) if decision.shadow else (),
+        tuple(Shadowed(*one) for one in decision.shadow) if decision.shadow else (),
     )
 
 

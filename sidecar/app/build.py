@@ -3,21 +3,22 @@
 import asyncio
 import logging
 import os
+from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from sidecar.model.errors import ConfigError
+from sidecar.model.errors import ConfigError, Problem
 
 from .validation import Validated, read_key_file_async, validate_async, validate_sync
 
 if TYPE_CHECKING:
     from sidecar.adapters.logs import LogWriter
     from sidecar.authn.keytable import KeyTable
-    from sidecar.model.settings import IssuerSettings
+    from sidecar.model.settings import IssuerSettings, Settings
     from sidecar.ports import Clock
 
     from .issuer_sources import Refresher
-    from .process import Core, Process
+    from .process import Core, Process, ShadowCore
     from .reload import Reloader
 
 log = logging.getLogger(__name__)
@@ -26,8 +27,8 @@ RECORDS_FD = 1
 """Decision records go to standard output, the process's own log to standard error."""
 
 
-async def start(config: str, logs: "LogWriter") -> "Process":
-    """Start everything; returns once the check listener is open.
+async def start(config: str, logs: "LogWriter", shadow: "ShadowConfig | None" = None) -> "Process":
+    """Start everything; returns once the check listener is open. ``shadow``: a candidate configuration to try beside it.
 
     The validator child works while the rest is imported here. Raises ConfigError, SidecarError, OSError.
     """
@@ -38,15 +39,38 @@ async def start(config: str, logs: "LogWriter") -> "Process":
     clock = SystemClock()
     began = clock.now()
     core = _core(clock)
+    from .process import forbidden_changes  # noqa: PLC0415
     from .serving import open_listeners  # noqa: PLC0415
 
     validated = await validating
     await _first_install(config, core, validated, began.wall)
-    reloader = _reloader(config, core, validated.revision)
-    process = await open_listeners(core, reloader, logs, RECORDS_FD, began)
+    reloader = _reloader(config, core, validated.revision, running=lambda: core.snapshot.settings, guard=forbidden_changes)
+    candidate = None if shadow is None else _candidate(shadow, core)
+    process = await open_listeners(core, reloader, logs, RECORDS_FD, began, candidate)
     _follow_changes(config, core, reloader, validated)
     _warn(config, process, validated)
     return process
+
+
+class ShadowConfig(NamedTuple):
+    """A candidate configuration, and the share (0 to 1) of the checks that it is asked about."""
+
+    config: str
+    share: float
+
+
+def _candidate(shadow: ShadowConfig, active: "Core") -> "ShadowCore":
+    """Start what a candidate needs: a core of its own, loaded by its own reloader, so that a broken one hurts nobody."""
+    from .process import ShadowCore  # noqa: PLC0415
+    from .reload import CONFIG  # noqa: PLC0415
+
+    core = _core(active.clock)
+    # Nothing is guarded: it decides nothing, so it may be anything.
+    reloader = _reloader(shadow.config, core, "", running=lambda: active.snapshot.settings, guard=lambda _old, _new: ())
+    core.watcher.watch(CONFIG, (os.path.abspath(shadow.config),))  # noqa: PTH100 - symbolic links stay
+    reloader.changed((CONFIG,))
+    _start_following(core, reloader)
+    return ShadowCore(shadow.config, shadow.share, core, reloader)
 
 
 def _core(clock: "Clock") -> "Core":
@@ -96,8 +120,14 @@ async def _first_install(config: str, core: "Core", validated: Validated, began:
         await core.reread(late)
 
 
-def _reloader(config: str, core: "Core", revision: str) -> "Reloader[Validated]":
-    from .process import forbidden_changes  # noqa: PLC0415
+def _reloader(
+    config: str,
+    core: "Core",
+    revision: str,
+    *,
+    running: "Callable[[], Settings]",
+    guard: "Callable[[Settings, Settings], tuple[Problem, ...]]",
+) -> "Reloader[Validated]":
     from .reload import Reloader, Steps  # noqa: PLC0415
 
     reading_since = 0.0
@@ -110,13 +140,7 @@ def _reloader(config: str, core: "Core", revision: str) -> "Reloader[Validated]"
     async def install(validated: Validated) -> None:
         reloader.changed(await core.install(validated, reading_since, paced=True))
 
-    steps = Steps(
-        validate=validated_again,
-        guard=forbidden_changes,
-        install=install,
-        reread=core.reread,
-        running=lambda: core.snapshot.settings,
-    )
+    steps = Steps(validate=validated_again, guard=guard, install=install, reread=core.reread, running=running)
     reloader = Reloader(config, revision, steps, core.clock)
     return reloader
 
@@ -126,10 +150,6 @@ def _follow_changes(config: str, core: "Core", reloader: "Reloader[Validated]", 
 
     from .reload import CONFIG  # noqa: PLC0415
 
-    async def follow() -> None:
-        async for groups in core.watcher.changes():
-            reloader.changed(groups)
-
     core.watcher.watch(CONFIG, (os.path.abspath(config),))  # noqa: PTH100 - symbolic links stay
     try:
         changed = read_config(config).revision != validated.revision
@@ -137,6 +157,14 @@ def _follow_changes(config: str, core: "Core", reloader: "Reloader[Validated]", 
         changed = True
     if changed:  # between the validator's reading and the watch
         reloader.changed((CONFIG,))
+    _start_following(core, reloader)
+
+
+def _start_following(core: "Core", reloader: "Reloader[Validated]") -> None:
+    async def follow() -> None:
+        async for groups in core.watcher.changes():
+            reloader.changed(groups)
+
     core.supervisor.start("follow changes", follow)
     core.supervisor.start("reload", reloader.run)
 

@@ -10,6 +10,8 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Callable, Coroutine
+from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
@@ -37,8 +39,10 @@ LOOK_EVERY = 1.0
 _STOP = (signal.SIGTERM, signal.SIGINT)
 
 
-def serve(config: str) -> int:
+def serve(config: str, shadow_config: str | None = None, shadow_share: float = 0.1) -> int:
     """Serve until told to stop; return the exit code. To be called once, on the main thread.
+
+    ``shadow_config``: a candidate that is asked about ``shadow_share`` (0 to 1) of the checks and decides none.
 
     0: drained. 1: the configuration is invalid (printed on stderr). 3: a listener or file cannot be opened, or checks can
     no longer be decided.
@@ -51,7 +55,7 @@ def serve(config: str) -> int:
 
     writer = logs.configure()
     try:
-        return _run(config, writer)
+        return _run(partial(_live, config, writer, None if shadow_config is None else (shadow_config, shadow_share)))
     except ConfigError as error:
         return _refuse(writer, EXIT_CONFIG, *map(_line, error.problems))
     except (SidecarError, OSError) as error:
@@ -75,18 +79,18 @@ def _leave_early(_number: int, _frame: FrameType | None) -> NoReturn:
     raise SystemExit(EXIT_OK)
 
 
-def _run(config: str, writer: "LogWriter") -> int:
+def _run(live: Callable[[], Coroutine[None, None, int]]) -> int:
     import uvloop  # noqa: PLC0415 - after the signal handlers
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_live(config, writer))
+        return runner.run(live())
 
 
-async def _live(config: str, writer: "LogWriter") -> int:
+async def _live(config: str, writer: "LogWriter", shadow: tuple[str, float] | None) -> int:
     stop = _stop_on_signals()
-    from .build import start  # noqa: PLC0415 - begins validating before it imports the rest
+    from .build import ShadowConfig, start  # noqa: PLC0415 - begins validating before it imports the rest
 
-    starting = asyncio.create_task(start(config, writer))
+    starting = asyncio.create_task(start(config, writer, None if shadow is None else ShadowConfig(*shadow)))
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
     if not starting.done():

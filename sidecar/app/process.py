@@ -109,6 +109,16 @@ class Core:
         await self.stores.reread(_names(groups, store_sources.PREFIX))
 
 
+@dataclass(frozen=True, slots=True)
+class ShadowCore:
+    """A candidate configuration that is tried beside the active one on a ``share`` of the checks."""
+
+    config: str
+    share: float
+    core: Core
+    reloader: "Reloader[Validated]"
+
+
 class Process:
     """Everything that runs."""
 
@@ -122,8 +132,10 @@ class Process:
         records: "RecordWriter",
         lag: LoopLag,
         started_at: float,
+        candidate: ShadowCore | None = None,
     ) -> None:
         """Take the started parts; ``started_at`` in wall seconds."""
+        self.candidate = candidate
         self.core = core
         self.clock = core.clock
         self.supervisor = core.supervisor
@@ -154,6 +166,8 @@ class Process:
     def reload(self) -> None:
         """Reload although nothing was seen to change (SIGHUP)."""
         self.reloader.changed((CONFIG,))
+        if self.candidate is not None:
+            self.candidate.reloader.changed((CONFIG,))
 
     async def close(self, flush_timeout: float) -> None:
         """Close the drained check listener, then all else; records get ``flush_timeout`` seconds to be written."""
@@ -163,6 +177,8 @@ class Process:
         for listener in self.listeners:
             await listener.close()
         await self.supervisor.close()
+        if self.candidate is not None:
+            await self.candidate.core.supervisor.close()
 
 
 def forbidden_changes(running: Settings, new: Settings) -> tuple[Problem, ...]:

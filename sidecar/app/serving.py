@@ -16,10 +16,11 @@ from sidecar.adapters.records import RecordWriter
 from sidecar.engine.ids import DecisionIds
 from sidecar.model.errors import SourceError
 from sidecar.model.instant import Instant
+from sidecar.wire.candidate import Candidate
 from sidecar.wire.server import start_front
 from sidecar.wire.service import CheckService
 
-from .process import Core, Process
+from .process import Core, Process, ShadowCore
 from .readiness import Readiness
 from .recent import explained_decision, recent_decisions
 from .reload import Reloader
@@ -41,11 +42,14 @@ PROCESS_BYTES = 6
 """Random bytes that tell this process's decision ids from others'."""
 
 
-async def open_listeners(core: Core, reloader: "Reloader[Validated]", logs: "LogWriter", records_fd: int, began: Instant) -> Process:
+async def open_listeners(
+    core: Core, reloader: "Reloader[Validated]", logs: "LogWriter", records_fd: int, began: Instant, candidate: ShadowCore | None = None
+) -> Process:
     """Open all listeners and start the background tasks around them. Raises SidecarError when one cannot be opened."""
     settings = core.snapshot.settings
     records = RecordWriter(records_fd)
-    service = CheckService(core.engine, core.current, core.clock, records, core.meter, DecisionIds(os.urandom(PROCESS_BYTES)))
+    shadow = None if candidate is None else Candidate(candidate.core.engine, candidate.core.current, candidate.share, core.meter)
+    service = CheckService(core.engine, core.current, core.clock, records, core.meter, DecisionIds(os.urandom(PROCESS_BYTES)), shadow)
     readiness = Readiness(core.clock, core.issuers.states)
     faults: Counter[str] = Counter()
     front = await start_front(settings.server, service, core.answer, core.meter, core.clock)
@@ -59,6 +63,7 @@ async def open_listeners(core: Core, reloader: "Reloader[Validated]", logs: "Log
         records=records,
         lag=lag,
         started_at=began.wall,
+        candidate=candidate,
     )
     source = _metrics_source(process, logs, faults)
     telemetry_listener = HttpListener(

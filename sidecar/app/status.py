@@ -5,13 +5,14 @@ from typing import TYPE_CHECKING
 
 from sidecar import __version__
 from sidecar.model.errors import Problem
+from sidecar.wire.candidate import NAME as CANDIDATE
 
 from .issuer_sources import IssuerSource
 from .spans import rfc3339
 from .unsafe import unsafe_settings
 
 if TYPE_CHECKING:
-    from .process import Process
+    from .process import Process, ShadowCore
     from .reload import Outcome
     from .store_sources import StoreSource
 
@@ -35,6 +36,7 @@ def status_document(process: "Process") -> Mapping[str, object]:
         "caches": process.cache_entries(),
         "last_reload": _reload(process.reloader.last),
         "reload_stage": process.reloader.stage.value,
+        "candidate": None if process.candidate is None else _candidate(process.candidate, process.core.meter.shadow),
         "unsafe_settings": list(unsafe_settings(process.settings)),
         "records_dropped": process.records.dropped,
         "background_crashes": dict(process.supervisor.crashes),
@@ -67,6 +69,17 @@ def _store(source: "StoreSource", mono: float) -> Mapping[str, object]:
         "age_seconds": round(mono - source.ref.loaded_at, 1) if table is not None else None,
         "generation": source.generation,
         "last_error": source.ref.last_error,
+    }
+
+
+def _candidate(candidate: "ShadowCore", counted: Mapping[tuple[str, str], int]) -> Mapping[str, object]:
+    snapshot = candidate.core.current.snapshot
+    return {
+        "config": candidate.config,
+        "share": candidate.share,
+        "revision": snapshot.revision if snapshot is not None else None,
+        "last_reload": _reload(candidate.reloader.last),
+        "would": {would: count for (name, would), count in list(counted.items()) if name == CANDIDATE},
     }
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
 from sidecar.model.condition import Condition
+from sidecar.model.decision import Would
 from sidecar.model.settings import PolicySettings
 
 from .attributes import Catalogue
@@ -121,14 +122,14 @@ class Rules:
                 wanted.extend(possible)
         return Said(wanted=tuple(wanted))
 
-    def would(self, facts: Facts) -> Iterator[tuple[str, str]]:
+    def would(self, facts: Facts) -> Iterator[Would]:
         """Give each policy in shadow with what it would have done: deny, or nothing."""
         for policy in self.shadows:
             facts.wanted.clear()
             outcome = policy.holds(facts)
             if facts.wanted:
-                yield policy.name, "unknown"
+                yield Would(policy.name, "unknown")
             elif policy.denies:
-                yield policy.name, "pass" if outcome == FALSE else "deny"
+                yield Would(policy.name, "pass" if outcome == FALSE else "deny")
             else:
-                yield policy.name, "pass" if outcome == TRUE else "deny"
+                yield Would(policy.name, "pass" if outcome == TRUE else "deny")

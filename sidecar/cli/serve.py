@@ -11,6 +11,7 @@ from .output import examples, leave
         "sidecar serve --config /etc/sidecar/config.yaml",
         "sidecar serve --config /etc/sidecar/conf.d      # a mounted ConfigMap",
         "SIDECAR_CONFIG=config.yaml sidecar serve",
+        "sidecar serve --config config.yaml --shadow-config candidate.yaml",
     ),
 )
 @click.option(
@@ -20,7 +21,20 @@ from .output import examples, leave
     metavar="PATH",
     help="A YAML file, or a directory whose *.yaml and *.yml are merged.",
 )
-def command(config: str) -> None:
+@click.option(
+    "--shadow-config",
+    metavar="PATH",
+    help="A candidate configuration: a sample of the checks is decided by it, too, and what it would do otherwise is recorded and counted.",
+)
+@click.option(
+    "--shadow-share",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=0.1,
+    show_default=True,
+    metavar="SHARE",
+    help="The part of the checks that the candidate is asked about.",
+)
+def command(config: str, shadow_config: str | None, shadow_share: float) -> None:
     """Answer Envoy's checks until SIGTERM.
 
     The configuration is watched and reloaded; one that is invalid, or that changes what is guarded, leaves the last good one in
@@ -29,4 +43,4 @@ def command(config: str) -> None:
     """
     from sidecar.app.lifecycle import serve  # noqa: PLC0415 - loaded when serving
 
-    leave(serve(config))
+    leave(serve(config, shadow_config, shadow_share))

@@ -6,8 +6,17 @@ from .mutation import Mutations
 from .principal import Principal
 from .reason import ALLOWING, Reason
 
-Shadow: TypeAlias = tuple[tuple[str, str], ...]
-"""Policies in shadow with what each would have done: pass, deny, or unknown."""
+
+class Would(NamedTuple):
+    """What something in shadow would have done: a policy pass, deny or unknown; a candidate configuration what is other than the answer."""
+
+    policy: str
+    would: str
+    reason: str = ""
+    """The candidate's."""
+
+
+Shadow: TypeAlias = tuple[Would, ...]
 
 
 class Answer(NamedTuple):

@@ -6,7 +6,7 @@ that are at most one update old, which is all a scrape needs.
 
 from bisect import bisect_left
 
-from .decision import Allow, Decision
+from .decision import Allow, Decision, Shadow
 from .reason import Reason
 
 BUCKETS: tuple[float, ...] = (
@@ -62,7 +62,7 @@ class CacheCount:
 class Meter:
     """All counters of the deciding thread."""
 
-    __slots__ = ("allow_seconds", "caches", "deny_seconds", "in_flight", "no_route", "phases", "rows")
+    __slots__ = ("allow_seconds", "caches", "deny_seconds", "in_flight", "no_route", "phases", "rows", "shadow")
 
     def __init__(self) -> None:
         """Start empty."""
@@ -70,7 +70,9 @@ class Meter:
         self.no_route = self.row(NO_ROUTE)
         self.allow_seconds = Histogram()
         self.deny_seconds = Histogram()
-        self.caches = {"tokens": CacheCount(), "rejected_tokens": CacheCount()}
+        self.caches = {"tokens": CacheCount(), "rejected_tokens": CacheCount(), "attributes": CacheCount()}
+        self.shadow: dict[tuple[str, str], int] = {}
+        """By policy in shadow, or the candidate configuration, and what it would have done."""
         self.in_flight = 0
         self.phases = {phase: Histogram() for phase in ("decode", "decide", "answer")}
         """Of a sample of the checks that memory answers."""
@@ -91,6 +93,12 @@ class Meter:
         decisions = self.no_route.decisions
         decisions[reason] = decisions.get(reason, 0) + count
         self.deny_seconds.counts[0] += count
+
+    def count_shadow(self, shadow: Shadow) -> None:
+        """Count what something in shadow would have done."""
+        for policy, would, _ in shadow:
+            key = policy, would
+            self.shadow[key] = self.shadow.get(key, 0) + 1
 
     def row(self, name: str) -> RouteRow:
         """Return the row of a route name, made on first use."""

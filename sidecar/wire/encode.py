@@ -41,7 +41,7 @@ class Encoder:
         self._with_id = "decision_id" in metadata
         self._with_route = "route" in metadata
         self._with_reason = "reason" in metadata
-        self._extra = tuple(name for name in metadata if name in {"rule", "revision", "subject"})
+        self._extra = tuple(name for name in metadata if name in {"rule", "revision", "subject", "shadow"})
         self._revision = revision
         self._unsafe_error = unsafe_error
 
@@ -89,6 +89,7 @@ class Encoder:
         known: Mapping[str, str] = {
             "rule": decision.rule,
             "revision": self._revision,
+            "shadow": " ".join(f"{one.policy}={one.would}" for one in decision.shadow),
             "subject": decision.principal.identity.subject if decision.principal is not None else "",
         }
         yield from ((name, known[name]) for name in self._extra if known[name])

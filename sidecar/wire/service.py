@@ -20,6 +20,7 @@ from sidecar.model.reason import Reason
 from sidecar.model.request import CheckInput, facts_of
 from sidecar.ports import Clock, DecisionSink
 
+from .candidate import Candidate
 from .decode import decode, parse
 from .encode import Encoder, last_resort
 from .faults import report
@@ -34,15 +35,27 @@ PHASE_SAMPLE = 64
 class CheckService:
     """Drives the engine for both fronts. All methods run on the deciding thread; none raises."""
 
-    def __init__(self, engine: Engine, current: Current, clock: Clock, sink: DecisionSink, meter: Meter, ids: DecisionIds) -> None:
-        """Decide with ``engine`` under whatever snapshot is current when a check arrives."""
+    def __init__(
+        self,
+        engine: Engine,
+        current: Current,
+        clock: Clock,
+        sink: DecisionSink,
+        meter: Meter,
+        ids: DecisionIds,
+        candidate: Candidate | None = None,
+    ) -> None:
+        """Decide with ``engine`` under whatever snapshot is current when a check arrives; ``candidate`` looks on."""
         self._current = current
         self._check = engine.check
         self._warm = Warm(engine, clock, sink, meter, ids).answer
         self._now, self._mono = clock.now, clock.mono
         self._emit = sink.emit
         self._count, self._phases = meter.count, meter.phases
-        self._count_unread = meter.count_unread
+        self._count_unread, self._count_shadow = meter.count_unread, meter.count_shadow
+        self._candidate = candidate
+        self._sampled = False
+        """The check at hand is one that the candidate is asked about, too."""
         self._next_id = ids.next
         self._new_encoder(None)
         self._until_sample = PHASE_SAMPLE
@@ -66,7 +79,9 @@ class CheckService:
         try:
             attributes, size = parse(payload), len(payload)
             self._until_sample -= 1
-            if self._until_sample and size <= MAX_WARM and (reply := self._warm(attributes, snapshot, now, deadline)) is not None:
+            self._sampled = self._candidate is not None and self._candidate.due()
+            usual = self._until_sample and not self._sampled and size <= MAX_WARM
+            if usual and (reply := self._warm(attributes, snapshot, now, deadline)) is not None:
                 return reply
             request = decode(attributes, size)
             if self._until_sample <= 0:
@@ -75,7 +90,7 @@ class CheckService:
             if isinstance(outcome, GeneratorType):
                 ask = outcome.send(None)
                 self._forget_sample()  # waiting is no phase of ours
-                return Pending(outcome, ask, deadline, Begun(request, snapshot, now))
+                return Pending(outcome, ask, deadline, Begun(request, snapshot, now, sampled=self._sampled))
         except StopIteration as done:
             outcome = done.value
         except MalformedRequest as fault:
@@ -127,17 +142,22 @@ class CheckService:
     def _end(self, pending: Pending, decision: object) -> bytes:
         begun = pending.state
         assert isinstance(begun, Begun)
+        self._sampled = begun.sampled
         return self._conclude(decision, begun.request, begun.snapshot, begun.now, pending.deadline)
 
     def _conclude(self, decision: object, request: CheckInput | None, snapshot: Snapshot | None, now: Instant, deadline: float) -> bytes:
         """Answer. What is not a decision, or an allow that comes too late, is a denial."""
         try:
+            if self._sampled:  # before the clock is read: an allow that this made late is none
+                decision = self._compared(decision, request, now)
             ended = self._mono()
             if isinstance(decision, Allow):
                 if ended > deadline:
                     decision = Deny(Reason.DEADLINE_EXCEEDED, decision.rule, route=decision.route, detail="decided too late")
             elif not isinstance(decision, Deny):
                 decision = Deny(Reason.INTERNAL_ERROR, detail="the engine gave no decision")
+            if decision.shadow:
+                self._count_shadow(decision.shadow)
             if snapshot is not self._encoder_of:
                 self._new_encoder(snapshot)
             decision_id = self._next_id()
@@ -154,6 +174,14 @@ class CheckService:
             report("an answer could not be made", error)
             return _LAST_RESORT
         return response
+
+    def _compared(self, decision: object, request: CheckInput | None, now: Instant) -> object:
+        """Add what the candidate would do otherwise."""
+        self._sampled = False
+        if request is None or self._candidate is None or not isinstance(decision, Allow | Deny):
+            return decision
+        other = self._candidate.compare(decision, request, now)
+        return decision.shadowed((*decision.shadow, *other)) if other else decision
 
     def _time_phases(self, began: float, decided: float) -> None:
         phases = self._phases
@@ -190,10 +218,11 @@ def _without_time(error: Exception) -> bytes:
 class Begun:
     """What a check that waits was begun with."""
 
-    __slots__ = ("now", "request", "snapshot")
+    __slots__ = ("now", "request", "sampled", "snapshot")
 
-    def __init__(self, request: CheckInput, snapshot: Snapshot, now: Instant) -> None:
-        """Keep what the answer is made from."""
+    def __init__(self, request: CheckInput, snapshot: Snapshot, now: Instant, *, sampled: bool) -> None:
+        """Keep what the answer is made from, and whether the candidate is asked about it."""
         self.request = request
         self.snapshot = snapshot
         self.now = now
+        self.sampled = sampled

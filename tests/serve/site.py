@@ -67,6 +67,8 @@ class Site:
         self.telemetry, self.admin = free_port(), free_port()
         self.address = f"unix://{folder}/check.sock" if unix else f"127.0.0.1:{free_port()}"
         self.options = {"shutdown_delay": "100ms", "shutdown_timeout": "5s", "transport": transport} | options
+        self.arguments: list[str] = []
+        """Of ``serve``, besides the configuration."""
         self.private = new_private_jwk("ES256", "k1")
         (self.keys / "pepper").write_text(PEPPER)
         (self.keys / "keys.yaml").write_text("keys: []\n")
@@ -100,7 +102,7 @@ class Site:
 
     def command(self) -> list[str]:
         """What starts the sidecar."""
-        return [sys.executable, "-m", "sidecar", "serve", "--config", str(self.conf)]
+        return [sys.executable, "-m", "sidecar", "serve", "--config", str(self.conf), *self.arguments]
 
     def start(self, *, ready: bool = True) -> "Running":
         running = Running(self)

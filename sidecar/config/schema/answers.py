@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 from .base import Section, bad, parsed
 
 SOURCES = ("subject", "email", "roles", "permissions", "scopes", "issuer", "authenticator", "key_id")
-DYNAMIC_METADATA = ("decision_id", "route", "reason", "rule", "subject", "revision")
+DYNAMIC_METADATA = ("decision_id", "route", "reason", "rule", "subject", "revision", "shadow")
 MAX_JOIN = 4
 USUAL_IDENTITY_HEADERS: Any = {
     "x-user-id": "subject",
@@ -32,8 +32,6 @@ def _join(text: str) -> str:
 
 
 def _metadata(text: str) -> str:
-    if text == "shadow":
-        raise bad("'shadow' is not built yet", "remove it")
     if text not in DYNAMIC_METADATA:
         raise bad("is not a field of dynamic metadata", f"one of {', '.join(DYNAMIC_METADATA)}")
     return text
