@@ -194,3 +194,35 @@ def test_a_real_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_shared_secret_is_not_needed(tmp_path: Path) -> None:
     config = CONFIG.replace("keys: {discovery: true}", "algorithms: [HS256]\n    keys: {shared_secret: {file: none}}")
     assert said(tmp_path, {"authenticator": "corp", "claims": {"roles": ["viewer"]}}, "GET /posts", config=config) == "permitted"
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        "audiences: [https://api.example.com]\n    algorithms: [RS256]",
+        "audiences: [https://api.example.com]\n    token_types: [at+jwt]",
+        "audiences: [https://api.example.com]\n    token_types: [none]",
+        "unsafe_no_audience: true\n    client_ids: [web]",
+    ],
+)
+def test_a_token_of_claims_is_one_that_the_issuer_could_have_made(tmp_path: Path, settings: str) -> None:
+    config = CONFIG.replace("audiences: [https://api.example.com]", settings, 1)
+    assert said(tmp_path, {"authenticator": "corp", "claims": {"roles": ["viewer"]}}, "GET /posts", config=config) == "permitted"
+
+
+def test_the_subject_stands_where_the_issuer_has_it(tmp_path: Path) -> None:
+    config = CONFIG.replace("email: email\n", "email: email\n      subject: [person, id]\n", 1)
+    for principal in ({"claims": {"roles": ["viewer"]}}, {"roles": ["viewer"]}):
+        result = run_one(tmp_path, {"authenticator": "corp", "subject": "ann", **principal}, "GET /posts", config)
+        assert result.decided.upstream is not None
+        assert result.decided.upstream.set["x-user-id"] == "ann"
+
+
+@pytest.mark.parametrize("roles", [[], ["viewer"], ["manager"], ["viewer", "manager"]])
+@pytest.mark.parametrize("request_", ["GET /posts", "POST /posts", "GET /d/sales", "GET /guarded", "PUT /upload"])
+def test_grants_and_claims_of_the_same_person_come_to_the_same(tmp_path: Path, roles: list[str], request_: str) -> None:
+    attributes = {"department": "sales", "clearance_level": 4}
+    granted = {"authenticator": "corp", "subject": "ann", "roles": roles, "attributes": attributes}
+    claims = {"authenticator": "corp", "subject": "ann", "claims": {"roles": roles, **attributes}}
+    one, other = (run_one(tmp_path, principal, request_).decided for principal in (granted, claims))
+    assert (one.reason, one.rule, one.parts, one.upstream) == (other.reason, other.rule, other.parts, other.upstream)
