@@ -19,6 +19,7 @@ from .output import examples
         "who-can": Entry("sidecar.cli.who_can:command", "List who may use a route, or has a permission."),
         "access": Entry("sidecar.cli.access:command", "List what a principal may do."),
         "doctor": Entry("sidecar.cli.doctor:command", "Look at clock, issuers, files and Envoy; say what to change."),
+        "import": Entry("sidecar.cli.import_istio:group", "Turn another system's policies into a configuration."),
         "schema": Entry("sidecar.cli.schema:command", "Print the JSON Schema of the configuration."),
         "keys": Entry("sidecar.cli.keys:group", "Make, list and revoke API keys in a key file."),
         "token": Entry("sidecar.cli.token:group", "Try tokens out: make, read and verify them."),
