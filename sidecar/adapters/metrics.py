@@ -27,6 +27,14 @@ class IssuerGauges(NamedTuple):
     refreshes: Mapping[str, int]
 
 
+class AttributeGauges(NamedTuple):
+    """One attribute source that is asked over HTTP. ``results``: result → count."""
+
+    source: str
+    left_alone: bool
+    results: Mapping[str, int]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MetricsSource:
     """Where the values come from: called at each scrape, on the event loop; each call is cheap."""
@@ -35,6 +43,7 @@ class MetricsSource:
     revision: Callable[[], str]
     reload_ok: Callable[[], bool]
     issuers: Callable[[], Iterable[IssuerGauges]]
+    attributes: Callable[[], Iterable[AttributeGauges]]
     cache_entries: Callable[[], Mapping[str, int]]
     loop_lag: Callable[[], float]
     """Seconds."""
@@ -72,14 +81,17 @@ def _lines(source: MetricsSource) -> Iterator[str]:
     yield from _family("cache_requests_total", "counter", "Cache lookups by result.", caches)
     yield from _family("cache_entries", "gauge", "Entries of a cache.", _by("cache", source.cache_entries()))
     shadow = ((f'policy="{_escape(policy)}",would="{would}"', count) for (policy, would), count in list(source.meter.shadow.items()))
-    yield from _family(
-        "shadow_decisions_total", "counter", "What policies in shadow, or a candidate configuration, would have done.", shadow
-    )
+    yield from _family("shadow_decisions_total", "counter", "What policies in shadow or a candidate would have done.", shadow)
     issuers = list(source.issuers())
     ages = ((f'issuer="{_escape(name)}"', age) for name, age, _ in issuers if age is not None)
     yield from _family("jwks_age_seconds", "gauge", "Age of the key set in use.", ages)
     refreshes = ((f'issuer="{_escape(name)}",result="{result}"', n) for name, _, results in issuers for result, n in results.items())
     yield from _family("jwks_refreshes_total", "counter", "Fetches of a key set by result.", refreshes)
+    sources = list(source.attributes())
+    asked = ((f'source="{_escape(name)}",result="{result}"', n) for name, _, results in sources for result, n in results.items())
+    yield from _family("attribute_requests_total", "counter", "Requests to an attribute source by result.", asked)
+    alone = ((f'source="{_escape(name)}"', int(left_alone)) for name, left_alone, _ in sources)
+    yield from _family("attribute_source_left_alone", "gauge", "1 while an attribute source is not asked since it failed.", alone)
     revision = [(f'revision="{_escape(source.revision())}"', 1)]
     yield from _family("config_info", "gauge", "The configuration in use.", revision)
     yield from _family("config_last_reload_success", "gauge", "1 if the last reload succeeded.", [("", int(source.reload_ok()))])
