@@ -18,6 +18,7 @@ from .output import examples
         "test": Entry("sidecar.cli.test:command", "Run policy tests against a configuration."),
         "who-can": Entry("sidecar.cli.who_can:command", "List who may use a route, or has a permission."),
         "access": Entry("sidecar.cli.access:command", "List what a principal may do."),
+        "diff": Entry("sidecar.cli.diff:command", "Say what access a new configuration opens, closes and changes."),
         "doctor": Entry("sidecar.cli.doctor:command", "Look at clock, issuers, files and Envoy; say what to change."),
         "import": Entry("sidecar.cli.import_istio:group", "Turn another system's policies into a configuration."),
         "schema": Entry("sidecar.cli.schema:command", "Print the JSON Schema of the configuration."),

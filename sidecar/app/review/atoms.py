@@ -55,6 +55,13 @@ class Begins:
 
 
 @dataclass(frozen=True, slots=True)
+class Ends:
+    """A grant or a key that counts until ``at``, in seconds since the epoch."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
 class Within:
     """The request comes from one of these networks."""
 
@@ -78,7 +85,7 @@ class Leaf:
     condition: Condition = field(compare=False, default=Expression("", "", ()))
 
 
-Atom: TypeAlias = Named | Holds | Scope | Audience | Capped | Begins | Within | Leaf
+Atom: TypeAlias = Named | Holds | Scope | Audience | Capped | Begins | Ends | Within | Leaf
 
 
 def implies(one: Atom, other: Atom) -> bool:
@@ -91,6 +98,8 @@ def implies(one: Atom, other: Atom) -> bool:
         return set(one.networks) <= set(other.networks)
     if isinstance(one, Begins) and isinstance(other, Begins):
         return other.at <= one.at
+    if isinstance(one, Ends) and isinstance(other, Ends):
+        return one.at <= other.at
     if isinstance(one, Audience) and isinstance(other, Audience):
         return one.names <= other.names
     if isinstance(one, Leaf) and isinstance(other, Leaf):
@@ -155,20 +164,26 @@ def atom_text(atom: Atom) -> str:
             return "the caller says who it is"
         case Holds(permission):
             return f"permission {permission} given directly"
+        case Leaf():
+            text = condition_text(atom.condition)
+            return text if atom.wanted else f"not ({text})"
+        case Begins(at):
+            return f"not before {time_text(at)}"
+        case Ends(at):
+            return f"until {time_text(at)}"
+    return _credential_text(atom)
+
+
+def _credential_text(atom: Scope | Audience | Capped | Within) -> str:
+    match atom:
         case Scope(name):
             return f"scope {name}"
         case Audience(names):
             return f"a token for {' or '.join(sorted(names))}"
         case Capped(permissions):
             return f"the token's scopes cover {' or '.join(permissions)}"
-        case Begins(at):
-            return f"not before {time_text(at)}"
         case Within(networks):
             return f"from {' or '.join(networks)}"
-        case Leaf(wanted=True, condition=condition):
-            return condition_text(condition)
-        case Leaf(condition=condition):
-            return f"not ({condition_text(condition)})"
 
 
 def condition_text(condition: Condition) -> str:

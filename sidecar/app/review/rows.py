@@ -1,6 +1,7 @@
 """One line of an access review, and how a configuration's routes are grouped for it."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from sidecar.model.permission import compile_permissions
@@ -33,7 +34,8 @@ class Row(NamedTuple):
     state: str
 
 
-class Spot(NamedTuple):
+@dataclass(frozen=True, slots=True, eq=False)
+class Spot:
     """A route at one of its paths."""
 
     route: RouteSettings

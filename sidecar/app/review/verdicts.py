@@ -9,7 +9,7 @@ from sidecar.authz.ternary import FALSE, TRUE
 from sidecar.model.condition import attributes_of
 from sidecar.model.request import NO_CONTENT, CheckInput
 
-from .atoms import Atom, Audience, Begins, Capped, Holds, Leaf, Named, Scope, Within, atom_text, listed
+from .atoms import Atom, Audience, Begins, Capped, Ends, Holds, Leaf, Named, Scope, Within, atom_text, listed
 from .demand import Clause, Demand
 from .grants import NOBODY
 from .holders import Holder
@@ -106,7 +106,7 @@ class Weighing:
                     return False  # keys are for nobody in particular
                 audiences = self._reviewed.settings.issuers[holder.authenticator].audiences
                 return True if audiences and audiences <= names else None
-            case Capped() | Begins() | Within():
+            case Capped() | Begins() | Ends() | Within():
                 return None
             case Leaf(roles=roles) if roles is not None:
                 return False if not holder.roles.isdisjoint(roles) else True if holder.exact else self._none_of(roles, holder)
