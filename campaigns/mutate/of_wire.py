@@ -7,6 +7,7 @@ _ENCODE = "tests/unit/wire/test_encode.py"
 _DECODE = "tests/unit/wire/test_decode.py"
 _FRONT = "tests/unit/wire/test_front.py"
 _CHECKS = "tests/fronts/test_checks.py"
+_MEMORY = "tests/unit/security/test_bounded_memory.py"
 
 FRONTS: tuple[Mutant, ...] = (
     Mutant(
@@ -212,10 +213,34 @@ WIRE: tuple[Mutant, ...] = (
     Mutant(
         "record-nothing",
         "sidecar/wire/service.py",
-        "            self._emit(decision, facts_of(request), decision_id, now.wall, duration, self._revision)\n",
+        "            self._emit(lasting, facts_of(request), decision_id, now.wall, duration, self._revision)\n",
         "",
         "Nobody could tell afterwards who was let in and who was not.",
         (f"{_SERVICE}::test_malformed_messages_are_denied_counted_and_recorded",),
+    ),
+    Mutant(
+        "keep-whole-headers",
+        "sidecar/model/request.py",
+        '+ len(request_id) + len(traceparent or "") > LONG_FACTS:',
+        '+ len(request_id) + len(traceparent or "") < 0:',
+        "A caller without any credential could fill the memory with a thousand long headers.",
+        (f"{_MEMORY}::test_what_is_kept_of_a_check_is_small[traceparent-True]",),
+    ),
+    Mutant(
+        "keep-whole-headers-on-the-short-way",
+        "sidecar/wire/warm.py",
+        '+ len(request_id or "") + len(traceparent or "") > LONG_FACTS',
+        '+ len(request_id or "") + len(traceparent or "") < 0',
+        "A caller with a good token could fill the memory with thousands of long headers.",
+        (f"{_MEMORY}::test_what_is_kept_of_a_check_is_small[short way-True]",),
+    ),
+    Mutant(
+        "keep-what-one-request-needed",
+        "sidecar/wire/service.py",
+        "lasting = decision.lasting() if isinstance(decision, Allow) else decision",
+        "lasting = decision",
+        "A thousand long cookies from which a credential was taken off could fill the memory.",
+        (f"{_MEMORY}::test_what_is_kept_of_a_check_is_small[cookies-True]",),
     ),
     Mutant(
         "count-nothing",

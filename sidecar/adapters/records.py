@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 CAPACITY = 8192
 """Records that wait at most to be encoded; up to ``output.MAX_READY`` encoded batches wait on top. A quarter of it is
-room that only denials may use: they are dropped last."""
+room that only denials may use: they are dropped last. From an eighth on, paths are cut to what a record shows."""
 
 MAX_PATH = 1024
 MAX_HOST = 256
@@ -79,7 +79,7 @@ RECENT = 1000
 class RecordWriter:
     """Implements ``ports.DecisionSink`` on a descriptor (standard output)."""
 
-    __slots__ = ("_pump", "_queue", "_refused", "_room", "_room_for_allows", "recent")
+    __slots__ = ("_pump", "_queue", "_refused", "_room", "_room_for_allows", "_room_for_paths", "recent")
 
     def __init__(self, fd: int, *, capacity: int = CAPACITY, linger: float = LINGER) -> None:
         """Start the writing thread. ``capacity`` in records, ``linger`` in seconds that a record waits for others."""
@@ -89,6 +89,7 @@ class RecordWriter:
         self._queue = self._pump.queue
         self._room = capacity
         self._room_for_allows = capacity - capacity // 4
+        self._room_for_paths = capacity // 8
         self._refused = 0
         self._pump.start()
 
@@ -111,9 +112,11 @@ class RecordWriter:
         if len(queue) >= BATCH:
             self._pump.press()
         waiting = len(queue)
-        if waiting >= self._room_for_allows and (waiting >= self._room or isinstance(decision, Allow)):
-            self._refused += 1
-            return False
+        if waiting >= self._room_for_paths:
+            if waiting >= self._room_for_allows and (waiting >= self._room or isinstance(decision, Allow)):
+                self._refused += 1
+                return False
+            facts = _shorter(facts) if len(facts[2]) > MAX_PATH else facts
         queue.append((decision, facts, decision_id, at, duration, revision))
         if self._pump.idle:
             self._pump.wake()
@@ -125,10 +128,16 @@ class RecordWriter:
 
     def close(self, timeout: float) -> bool:
         """Write what waits, for at most ``timeout`` seconds; return whether all of it was. Later decisions are refused."""
-        self._room = self._room_for_allows = 0
+        self._room = self._room_for_allows = self._room_for_paths = 0
         done = self._pump.close(timeout)
         self._refused += len(self._queue)
         return done
+
+
+def _shorter(facts: Facts) -> Facts:
+    """Cut the path as its record does: nobody reads, and thousands that are longer would take what memory there is."""
+    method, host, path, source_ip, request_id, traceparent = facts
+    return method, host, path.partition("?")[0][:MAX_PATH], source_ip, request_id, traceparent
 
 
 def _record(taken: Taken) -> Record:

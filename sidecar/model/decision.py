@@ -49,6 +49,11 @@ class Allow:
         """Give the same verdict with other mutations."""
         return Allow(self.reason, self.rule, self.route, self.principal, mutations)
 
+    def lasting(self) -> "Allow":
+        """Give what may be kept of it: not what only this request needed, which can be as large as the request."""
+        upstream, *extras = self.mutations
+        return self.with_mutations(Mutations(upstream)).shadowed(self.shadow) if any(extras) else self
+
     def shadowed(self, shadow: Shadow) -> "Allow":
         """Give the same verdict with what policies in shadow would have done; this one may be remembered, and stays."""
         other = self.with_mutations(self.mutations)

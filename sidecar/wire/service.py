@@ -163,7 +163,8 @@ class CheckService:
             decision_id = self._next_id()
             duration = ended - now.mono
             self._count(decision, duration)
-            self._emit(decision, facts_of(request), decision_id, now.wall, duration, self._revision)
+            lasting = decision.lasting() if isinstance(decision, Allow) else decision
+            self._emit(lasting, facts_of(request), decision_id, now.wall, duration, self._revision)
             if isinstance(decision, Allow):
                 response = self._encoder.allow(decision, decision_id)
             else:

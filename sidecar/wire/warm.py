@@ -21,6 +21,7 @@ from sidecar.model.instant import Instant
 from sidecar.model.meter import BUCKETS, Meter
 from sidecar.model.principal import Principal
 from sidecar.model.request import CheckInput
+from sidecar.model.request import LONG_FACTS
 from sidecar.ports import Clock, DecisionSink
 
 from ._gen.ext_authz_pb2 import AttributeContext, HeaderMap
@@ -60,7 +61,8 @@ class Warm:
             names = http.headers
             get = names.get
             value, request_id, traceparent = get(bearer.header, "").encode(), get("x-request-id"), get("traceparent")
-        if not value.startswith(bearer.scheme) or value.startswith(bearer.keys):
+        long = len(path) + len(host) + len(method) + len(request_id or "") + len(traceparent or "") > LONG_FACTS
+        if not value.startswith(bearer.scheme) or value.startswith(bearer.keys) or long:
             return None
         if not snapshot.look_alikes.harmless.issuperset(names):
             return None

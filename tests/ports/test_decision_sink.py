@@ -309,6 +309,15 @@ def test_denials_are_dropped_last(stuck: Pipe) -> None:
     assert kept.count("deny") == 100
 
 
+def test_while_nobody_reads_long_paths_are_not_kept_whole(stuck: Pipe) -> None:
+    """Security rule 30. A request with a path of 8 KB costs its sender nothing, and thousands of records wait."""
+    writer = stuck.writer(capacity=800)
+    for _ in range(MAX_READY * BATCH + TAKE + 800):
+        emit(writer, DENY, make_input(path="/" + "a" * 8000 + "?b"))
+    assert sum(len(taken[1][2]) > MAX_PATH for taken in writer._queue) <= 100
+    assert all(len(line["path"]) == MAX_PATH for line in stuck.lines())
+
+
 def test_a_reader_that_comes_back_gets_what_waited(stuck: Pipe) -> None:
     writer = stuck.writer()
     for number in range(500):
