@@ -20,8 +20,7 @@ from sidecar.model.decision import Allow, Decision
 from sidecar.model.instant import Instant
 from sidecar.model.meter import BUCKETS, Meter
 from sidecar.model.principal import Principal
-from sidecar.model.request import CheckInput
-from sidecar.model.request import LONG_FACTS
+from sidecar.model.request import LONG_FACTS, CheckInput
 from sidecar.ports import Clock, DecisionSink
 
 from ._gen.ext_authz_pb2 import AttributeContext, HeaderMap
