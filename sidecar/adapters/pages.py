@@ -17,13 +17,11 @@ from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sidecar.model.addresses import is_address, is_loopback
+from sidecar.model.steps import PAUSE
 
 from .metrics import CONTENT_TYPE
 
 log = logging.getLogger(__name__)
-
-SLICE_PAUSE = 0.001
-"""Seconds: a real sleep, so that the deciding thread gets the interpreter between slices of a scrape."""
 
 _SECURITY_HEADERS = (
     (b"cache-control", b"no-store"),
@@ -53,7 +51,7 @@ def telemetry_app(
         parts = []
         for part in metrics():
             parts.append(part)
-            await asyncio.sleep(SLICE_PAUSE)
+            await asyncio.sleep(PAUSE)
         return Response(b"".join(parts), media_type=CONTENT_TYPE)
 
     return _application({"/livez": livez, "/readyz": readyz, "/metrics": scrape}, "telemetry", faults)

@@ -12,7 +12,7 @@ from typing import Protocol
 from sidecar.authn.issuer import is_fetched
 from sidecar.authn.key_source import read_keys
 from sidecar.authn.keyset import MAX_DOCUMENT, KeySet, symmetric_keyset
-from sidecar.authn.keytable import ALWAYS, KeyTable
+from sidecar.authn.keytable import ALWAYS, KeyTable, take
 from sidecar.model.ask import RefreshKeys, RefreshResult
 from sidecar.model.errors import ConfigError, Problem, SourceError, Where
 from sidecar.model.secret import Secret
@@ -117,7 +117,7 @@ class IssuerSources:
     async def commit(self, prepared: PreparedIssuers) -> None:
         """Make the prepared issuers the live ones: fill tables, stop and start background refreshing."""
         for name, keys in prepared.loaded.items():
-            self._take(name, prepared.sources[name].table, keys)
+            take(prepared.sources[name].table, name, keys, ALWAYS)
         old, self.live = self.live, prepared.sources
         for name, source in old.items():
             kept = self.live.get(name)
@@ -139,7 +139,7 @@ class IssuerSources:
             except SourceError as error:
                 self._complain(name, source.table, error)
             else:
-                self._take(name, source.table, keys)
+                take(source.table, name, keys, ALWAYS)
 
     async def refresh(self, ask: RefreshKeys) -> RefreshResult:
         """Answer a token that no key fits. What is read here is complete: what it lacks does not exist."""
@@ -155,14 +155,6 @@ class IssuerSources:
         for name, source in self.live.items():
             table = source.table
             yield SourceState(name, table.tried, table.current is not None, source.settings.refresh.required_for_ready)
-
-    def _take(self, name: str, table: KeyTable, keys: KeySet) -> None:
-        had_keys = table.current is not None
-        if table.replace(keys, ALWAYS):
-            words = "keys replaced" if had_keys else "keys loaded"
-            log.info(words, extra={"issuer": name, "keys": len(keys.keys), "generation": keys.generation})
-            for reason in keys.dropped:
-                log.warning("a key is not used: %s", reason, extra={"issuer": name})
 
     def _complain(self, name: str, table: KeyTable, error: SourceError) -> None:
         table.failed(str(error))

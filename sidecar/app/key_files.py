@@ -13,9 +13,9 @@ from sidecar.adapters.files import read_bounded
 from sidecar.adapters.secrets import FileAndEnvSecrets
 from sidecar.authn.api_key import digest_text, generate_key
 from sidecar.authn.key_file import peppers_in_use
+from sidecar.config.files import MAX_KEY_FILE
 from sidecar.config.key_edit import NoSuchKey, append_entry, set_revoked
 from sidecar.config.keyfile import parse_key_file
-from sidecar.config.load import MAX_KEY_FILE
 from sidecar.model.errors import ConfigError, SidecarError
 from sidecar.model.key_entry import KeyEntry
 

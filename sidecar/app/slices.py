@@ -1,19 +1,15 @@
-"""Work beside a serving process: in slices, each followed by a real pause.
-
-A busy second thread stalls the deciding one by whole GIL switch intervals (5 ms); a pause of zero does not help,
-since it gives nothing up.
-"""
+"""Work beside a serving process: in slices, each followed by a real pause."""
 
 import asyncio
 from collections.abc import Generator
 from typing import TypeVar
 
+from sidecar.model.steps import PAUSE
 from sidecar.ports import Clock
 
 T = TypeVar("T")
 
 SLICE = 0.0002
-PAUSE = 0.001
 """Seconds."""
 
 

@@ -15,7 +15,7 @@ from .private_files import write_new
 from .spans import in_words, seconds
 
 MAX_TOKEN = 64 * 1024
-MAX_KEY_FILE = 64 * 1024
+MAX_JWK_FILE = 64 * 1024
 
 
 class NotAToken(SidecarError):
@@ -54,7 +54,7 @@ def mint(
     aud = list(audiences)
     standard = {"iss": iss, "aud": aud[0] if len(aud) == 1 else aud or None, "sub": sub, "iat": now, "exp": now + seconds(expires_in)}
     payload = {name: value for name, value in standard.items() if value is not None} | dict(claims)
-    return sign(read_bounded(key_file, MAX_KEY_FILE), alg, {"kid": kid, "typ": typ}, payload)
+    return sign(read_bounded(key_file, MAX_JWK_FILE), alg, {"kid": kid, "typ": typ}, payload)
 
 
 def inspect_token(raw: str) -> Seen:

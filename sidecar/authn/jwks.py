@@ -14,6 +14,7 @@ from random import Random
 from sidecar.model.ask import RefreshKeys, RefreshResult
 from sidecar.model.errors import SourceError
 from sidecar.model.settings import DiscoveredKeys, IssuerSettings, UrlKeys
+from sidecar.model.steps import PAUSE
 from sidecar.ports import Clock, Fetched, Fetcher, FetchError
 
 from . import discovery
@@ -22,14 +23,12 @@ from .issuer import FRESH_SECONDS
 from .jwt import BAD_SIGNATURE, UNKNOWN_KID
 from .key_source import read_keys
 from .keyset import MAX_DOCUMENT, KeySet
-from .keytable import KeyTable
+from .keytable import KeyTable, take
 from .pacing import Bucket, hold, next_refresh, next_try
 
 FETCH_SECONDS = 5.0
 """For one refresh as a whole, discovery included."""
 REDISCOVER_SECONDS = 3600.0
-SLICE_PAUSE = 0.001
-"""A real pause after each key: a busy loop would stall the deciding thread by whole GIL intervals."""
 
 Sleep = Callable[[float], Awaitable[None]]
 
@@ -164,18 +163,14 @@ class KeyRefresher:
                 self._digest = digest
                 keys: KeySet = done.value
                 return keys
-            await self._sleep(SLICE_PAUSE)
+            await self._sleep(PAUSE)
 
     def _note_success(self, keys: KeySet, fetched: Fetched, started: float) -> None:
         self._failures = 0
         self._held_until = 0.0
         self.due = self._clock.mono() + next_refresh(fetched.headers, self._settings.refresh.every, self._random)
-        changed = self._table.replace(keys, started)
+        changed = take(self._table, self._settings.name, keys, started)
         self.results["changed" if changed else "unchanged"] += 1
-        if changed:
-            _log.info("issuer %s: %d keys", self._settings.name, len(keys.keys))
-            for reason in keys.dropped:
-                _log.warning("issuer %s: key not used: %s", self._settings.name, reason)
 
     def _note_failure(self, error: FetchError | SourceError) -> None:
         self._failures += 1
@@ -186,4 +181,5 @@ class KeyRefresher:
         self.due = mono + next_try(self._failures, retry_after, self._random)
         self._table.failed(str(error))
         self.results["failed"] += 1
-        _log.warning("issuer %s: keys not refreshed: %s; next try in %.0f s", self._settings.name, error, self.due - mono)
+        fields = {"issuer": self._settings.name, "next_try_seconds": round(self.due - mono)}
+        _log.warning("keys not refreshed, the last good ones stay: %s", error, extra=fields)

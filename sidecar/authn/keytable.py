@@ -1,8 +1,11 @@
 """The live keys of one issuer. Written by the loop, read by the deciding thread, joined by one reference."""
 
+import logging
 from typing import NamedTuple
 
 from .keyset import KeySet
+
+_log = logging.getLogger(__name__)
 
 NEVER = float("-inf")
 ALWAYS = float("inf")
@@ -58,3 +61,14 @@ class KeyTable:
         """Note that the source failed; the last good set stays."""
         self.tried = True
         self.last_error = why
+
+
+def take(table: KeyTable, issuer: str, keys: KeySet, fetched_at: float) -> bool:
+    """Do ``table.replace``; when the keys are others, log it, and which keys of the document are not used."""
+    words = "keys loaded" if table.current is None else "keys replaced"
+    changed = table.replace(keys, fetched_at)
+    if changed:
+        _log.info(words, extra={"issuer": issuer, "keys": len(keys.keys), "generation": keys.generation})
+        for reason in keys.dropped:
+            _log.warning("a key is not used: %s", reason, extra={"issuer": issuer})
+    return changed

@@ -14,6 +14,8 @@ from pathlib import Path
 from sidecar.model.errors import ConfigError, Problem, Where
 
 MAX_FILE = 8 * 1024 * 1024
+MAX_KEY_FILE = 32 * 1024 * 1024
+"""Of an API key file."""
 MAX_TOTAL = 32 * 1024 * 1024
 MAX_FILES = 500
 TRIES = 5

@@ -5,6 +5,10 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
+PAUSE = 0.001
+"""Seconds of sleep after a slice beside a serving process. A busy second thread stalls the deciding one by whole switch intervals of
+the interpreter (5 ms); a sleep of zero does not help, since it gives nothing up."""
+
 
 def to_end(steps: Generator[None, None, T]) -> T:
     """Do all of it at once; for the start, and for tools. Raises what the work raises."""

@@ -220,13 +220,15 @@ class TestFailure:
             world.network.documents[JWKS_URL] = FetchError("status 500")
             await world.clock.advance(600)
 
-        with caplog.at_level(logging.INFO, "sidecar.authn.jwks"):
+        with caplog.at_level(logging.INFO, "sidecar.authn"):
             run(story)
-        text = caplog.text
-        assert "issuer corp: 1 keys" in text
-        assert "key 2 (kid 'k2'): a private key in a published key set" in text
-        assert "keys not refreshed: status 500" in text
-        assert "c2VjcmV0" not in text
+        loaded, dropped, failed, *_ = caplog.records
+        assert (loaded.getMessage(), vars(loaded)["keys"]) == ("keys loaded", 1)
+        assert dropped.getMessage() == "a key is not used: key 2 (kid 'k2'): a private key in a published key set"
+        assert failed.getMessage() == "keys not refreshed, the last good ones stay: status 500"
+        assert {vars(record)["issuer"] for record in caplog.records} == {"corp"}
+        assert vars(failed)["next_try_seconds"] >= 1
+        assert "c2VjcmV0" not in caplog.text
 
 
 class TestDiscovery:
