@@ -48,6 +48,20 @@ class FetchError(Exception):
         self.retry_after = retry_after
 
 
+class AttributeClient(Protocol):
+    """Quick GETs of one attribute source, as part of a check; its host, headers and authorities are fixed."""
+
+    async def get(self, url: str, timeout: float) -> bytes | None:  # noqa: ASYNC109 - bounds the whole fetch
+        """Return the body of a 200, at most 64 KiB, or None for a 404; no redirect is followed.
+
+        Raises:
+            FetchError: anything else, within ``timeout`` seconds in all; its words show nothing of the URL.
+        """
+
+    async def close(self) -> None:
+        """Close all connections; what is being fetched fails."""
+
+
 class DecisionSink(Protocol):
     """Takes decisions for the record without ever waiting."""
 

@@ -53,7 +53,7 @@ class HttpxFetcher:
 
         try:
             async with asyncio.timeout(timeout):
-                return await self._follow(httpx.URL(url), await _trust(ca_file), max_bytes)
+                return await self._follow(httpx.URL(url), await trust(ca_file), max_bytes)
         except TimeoutError:
             raise FetchError(f"{url_words(url)}: no complete answer within {timeout:.2g} s") from None
         except httpx.InvalidURL:
@@ -108,7 +108,7 @@ class HttpxFetcher:
         return min(max(seconds, 0.0), MAX_RETRY_AFTER)
 
 
-async def _trust(ca_file: str | None) -> ssl.SSLContext:
+async def trust(ca_file: str | None) -> ssl.SSLContext:
     """Return the authorities to trust: those of the system, or of ``ca_file`` alone as it is on disk now.
 
     Raises:

@@ -3,19 +3,19 @@
 import asyncio
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from sidecar.model.errors import ConfigError, Problem
 
-from .validation import Validated, read_key_file_async, validate_async, validate_sync
+from .validation import Validated, read_key_file_async, read_table_async, validate_async, validate_sync
 
 if TYPE_CHECKING:
     from sidecar.adapters.logs import LogWriter
     from sidecar.authn.keytable import KeyTable
     from sidecar.model.settings import IssuerSettings, Settings
-    from sidecar.ports import Clock
+    from sidecar.ports import AttributeClient, Clock
 
     from .issuer_sources import Refresher
     from .process import Core, Process, ShadowCore
@@ -81,6 +81,7 @@ def _core(clock: "Clock") -> "Core":
     from sidecar.engine.snapshot import Current  # noqa: PLC0415
     from sidecar.model.meter import Meter  # noqa: PLC0415
 
+    from .attribute_sources import AttributeSources  # noqa: PLC0415
     from .issuer_sources import IssuerSources  # noqa: PLC0415
     from .process import Core  # noqa: PLC0415
     from .store_sources import StoreSources  # noqa: PLC0415
@@ -96,7 +97,14 @@ def _core(clock: "Clock") -> "Core":
         watcher=FileWatcher(),
         issuers=IssuerSources(secrets, read_bounded, partial(_refresher, clock), supervisor),
         stores=StoreSources(secrets, clock, read_key_file_async),
+        attributes=AttributeSources(secrets, clock, _attribute_client, read_table_async),
     )
+
+
+async def _attribute_client(url: str, headers: Mapping[str, bytes], ca_file: str | None) -> "AttributeClient":
+    from sidecar.adapters.attribute_http import open_client  # noqa: PLC0415 - only where a source is asked
+
+    return await open_client(url, headers, ca_file)
 
 
 def _refresher(clock: "Clock", settings: "IssuerSettings", table: "KeyTable") -> "Refresher":

@@ -26,9 +26,9 @@ PART_SIZE = 20
 
 
 class Request(NamedTuple):
-    """What the child shall validate: a configuration's files, or one API key file."""
+    """What the child shall validate: a configuration's files, one API key file, or one table of attributes."""
 
-    kind: Literal["config", "key_file"]
+    kind: Literal["config", "key_file", "table"]
     path: str
     base: str
     is_directory: bool
@@ -39,6 +39,8 @@ class Request(NamedTuple):
     peppers: frozenset[str]
     background: bool
     """Another process serves meanwhile: take the CPU only when nobody else wants it."""
+    form: Literal["json", "csv"] = "json"
+    """Of a table."""
 
 
 class BadFrame(SidecarError):

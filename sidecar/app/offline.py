@@ -10,9 +10,10 @@ from sidecar.adapters.secrets import FileAndEnvSecrets
 from sidecar.authn.issuer import is_fetched
 from sidecar.authn.jwks import KeyRefresher
 from sidecar.authn.keytable import ALWAYS, KeyTable
+from sidecar.engine.attributes import AttributeRef
 from sidecar.engine.compile import compile_snapshot
 from sidecar.engine.snapshot import LiveTables, Snapshot
-from sidecar.model.ask import Ask, RefreshResult, Verify
+from sidecar.model.ask import Ask, Attributes, Failed, RefreshKeys, RefreshResult, Verify
 from sidecar.model.errors import SourceError
 from sidecar.model.key_entry import KeyEntry
 from sidecar.model.meter import Meter
@@ -24,6 +25,8 @@ from .store_sources import StoreSources
 from .validation import Validated
 
 T = TypeVar("T")
+
+NOT_ASKED = "sources over HTTP are asked by a running sidecar only"
 
 
 async def filled_table(settings: IssuerSettings) -> KeyTable:
@@ -46,17 +49,26 @@ async def offline_snapshot(validated: Validated) -> Snapshot:
     stores = StoreSources(FileAndEnvSecrets(), SystemClock(), _nothing_to_read)
     prepared = await stores.prepare(settings.api_keys, validated.key_entries, paced=False)
     stores.commit(prepared)
-    live = LiveTables(keys=dict(zip(settings.issuers, tables, strict=True)), api_keys=prepared.refs)
+    attributes = {name: AttributeRef(table=dict(entries)) for name, entries in validated.tables.items()}
+    live = LiveTables(keys=dict(zip(settings.issuers, tables, strict=True)), api_keys=prepared.refs, attributes=attributes)
     return to_end(compile_snapshot(settings, validated.revision, live, Meter()))
 
 
 def driven(steps: Generator[Ask, object, T]) -> T:
-    """Run to the end what may ask. The keys were fetched a moment ago: a refresh could not bring more."""
+    """Run to the end what may ask. The keys were fetched a moment ago: a refresh could not bring more.
+
+    Attribute sources are not asked: a trial must not reach what the configuration's own network alone may reach.
+    """
     answer: object = None
     try:
         while True:
-            ask = steps.send(answer)
-            answer = ask.run() if isinstance(ask, Verify) else RefreshResult.FRESH
+            match steps.send(answer):
+                case Verify() as verify:
+                    answer = verify.run()
+                case Attributes(requests):
+                    answer = tuple(Failed(NOT_ASKED) for _ in requests)
+                case RefreshKeys():
+                    answer = RefreshResult.FRESH
     except StopIteration as done:
         outcome: T = done.value
         return outcome

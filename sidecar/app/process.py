@@ -11,14 +11,15 @@ from sidecar.config import guard
 from sidecar.engine.check import Engine
 from sidecar.engine.compile import compile_snapshot
 from sidecar.engine.snapshot import Current, LiveTables, Snapshot
-from sidecar.model.ask import Ask, RefreshKeys
+from sidecar.model.ask import Ask, Attributes, RefreshKeys
 from sidecar.model.errors import Problem
 from sidecar.model.meter import Meter
 from sidecar.model.settings import Settings
 from sidecar.ports import Clock
 from sidecar.wire.front import Front
 
-from . import issuer_sources, store_sources
+from . import attribute_sources, issuer_sources, store_sources
+from .attribute_sources import AttributeSources
 from .collector import settle
 from .issuer_sources import IssuerSources
 from .readiness import Readiness
@@ -58,6 +59,7 @@ class Core:
     watcher: "FileWatcher"
     issuers: IssuerSources
     stores: StoreSources
+    attributes: AttributeSources
     front: Front | None = None
     """None until the listener is opened."""
 
@@ -80,12 +82,14 @@ class Core:
         self.watcher.watch(CANDIDATE, (path for paths in groups.values() for path in paths))
         issuers = self.issuers.prepare(settings.issuers)
         stores = await self.stores.prepare(settings.api_keys, validated.key_entries, paced=paced)
-        tables = LiveTables(keys=issuers.tables, api_keys=stores.refs)
+        attributes = await self.attributes.prepare(settings.attributes, validated.tables, paced=paced)
+        tables = LiveTables(keys=issuers.tables, api_keys=stores.refs, attributes=attributes.refs)
         slices = compile_snapshot(settings, validated.revision, tables, self.meter, self.current.snapshot)
         snapshot = await in_slices(slices, self.clock, paced=paced)
         old = watched_groups(self.current.snapshot.settings) if self.current.snapshot is not None else {}
         await self.issuers.commit(issuers)
         self.stores.commit(stores)
+        self.attributes.commit(attributes)
         self.current.snapshot = snapshot
         if self.front is not None:
             self.front.apply(settings.server)
@@ -101,12 +105,15 @@ class Core:
         """Answer what a check could not find in memory (``Verify`` is the front's own)."""
         if isinstance(ask, RefreshKeys):
             return await self.issuers.refresh(ask)
+        if isinstance(ask, Attributes):
+            return await self.attributes.answer(ask)
         raise AssertionError("a Verify is answered by the front")
 
     async def reread(self, groups: frozenset[str]) -> None:
         """Renew the tables whose files changed."""
         self.issuers.reread(_names(groups, issuer_sources.PREFIX))
         await self.stores.reread(_names(groups, store_sources.PREFIX))
+        await self.attributes.reread(_names(groups, attribute_sources.PREFIX))
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +148,7 @@ class Process:
         self.supervisor = core.supervisor
         self.issuers = core.issuers
         self.stores = core.stores
+        self.attributes = core.attributes
         self.front = front
         self.readiness = readiness
         self.reloader = reloader
@@ -161,7 +169,7 @@ class Process:
 
     def cache_entries(self) -> Mapping[str, int]:
         """Entries of each cache."""
-        return self.core.engine.authenticator.tokens.sizes()
+        return {**self.core.engine.authenticator.tokens.sizes(), "attributes": len(self.core.engine.attributes)}
 
     def reload(self) -> None:
         """Reload although nothing was seen to change (SIGHUP)."""
@@ -176,9 +184,9 @@ class Process:
             log.error("not all decision records could be written", extra={"dropped": self.records.dropped})
         for listener in self.listeners:
             await listener.close()
-        await self.supervisor.close()
-        if self.candidate is not None:
-            await self.candidate.core.supervisor.close()
+        for core in (self.core, *((self.candidate.core,) if self.candidate is not None else ())):
+            await core.supervisor.close()
+            await core.attributes.close()
 
 
 def forbidden_changes(running: Settings, new: Settings) -> tuple[Problem, ...]:
@@ -190,6 +198,7 @@ def watched_groups(settings: Settings) -> dict[str, tuple[str, ...]]:
     """The files whose content is read again when it changes, by source."""
     groups = {issuer_sources.PREFIX + name: issuer_sources.files_of(issuer) for name, issuer in settings.issuers.items()}
     groups |= {store_sources.PREFIX + name: store_sources.files_of(store) for name, store in settings.api_keys.items()}
+    groups |= {attribute_sources.PREFIX + name: attribute_sources.files_of(source) for name, source in settings.attributes.items()}
     return {name: paths for name, paths in groups.items() if paths}
 
 

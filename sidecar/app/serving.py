@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sidecar.adapters.http import HttpListener
-from sidecar.adapters.metrics import IssuerGauges, MetricsSource, metrics_text
+from sidecar.adapters.metrics import AttributeGauges, IssuerGauges, MetricsSource, metrics_text
 from sidecar.adapters.pages import AdminPages, admin_app, telemetry_app
 from sidecar.adapters.records import RecordWriter
 from sidecar.engine.ids import DecisionIds
@@ -130,6 +130,7 @@ def _metrics_source(process: Process, logs: "LogWriter", faults: Counter[str]) -
         revision=lambda: process.revision,
         reload_ok=lambda: process.reloader.last.ok,
         issuers=partial(_issuer_gauges, process),
+        attributes=partial(_attribute_gauges, process),
         cache_entries=process.cache_entries,
         loop_lag=lambda: process.lag.value,
         audit_dropped=lambda: process.records.dropped,
@@ -146,6 +147,12 @@ def _issuer_gauges(process: Process) -> Iterator[IssuerGauges]:
         if source.refresher is not None:
             age = mono - source.table.fetched_at if source.table.current is not None else None
             yield IssuerGauges(name, age, source.refresher.results)
+
+
+def _attribute_gauges(process: Process) -> Iterator[AttributeGauges]:
+    for name, source in process.attributes.live.items():
+        if source.feed is not None:
+            yield AttributeGauges(name, source.feed.breaker.state != "closed", source.feed.results)
 
 
 def _certificates(process: Process) -> Mapping[str, float]:

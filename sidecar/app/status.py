@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from sidecar import __version__
 from sidecar.model.errors import Problem
+from sidecar.model.settings import FileAttribute
 from sidecar.wire.candidate import NAME as CANDIDATE
 
 from .issuer_sources import IssuerSource
@@ -12,6 +13,7 @@ from .spans import rfc3339
 from .unsafe import unsafe_settings
 
 if TYPE_CHECKING:
+    from .attribute_sources import AttributeSource
     from .process import Process, ShadowCore
     from .reload import Outcome
     from .store_sources import StoreSource
@@ -33,6 +35,7 @@ def status_document(process: "Process") -> Mapping[str, object]:
         "in_flight": process.front.in_flight(),
         "issuers": {name: _issuer(source, mono) for name, source in process.issuers.live.items()},
         "api_keys": {name: _store(source, mono) for name, source in process.stores.live.items()},
+        "attributes": {name: _attribute(source, process, mono) for name, source in process.attributes.live.items()},
         "caches": process.cache_entries(),
         "last_reload": _reload(process.reloader.last),
         "reload_stage": process.reloader.stage.value,
@@ -81,6 +84,25 @@ def _candidate(candidate: "ShadowCore", counted: Mapping[tuple[str, str], int]) 
         "last_reload": _reload(candidate.reloader.last),
         "would": {would: count for (name, would), count in list(counted.items()) if name == CANDIDATE},
     }
+
+
+def _attribute(source: "AttributeSource", process: "Process", mono: float) -> Mapping[str, object]:
+    about: dict[str, object] = {"provides": source.settings.provides, "kind": source.settings.source.kind}
+    feed, table = source.feed, source.ref.table
+    if feed is not None:
+        return about | {
+            "last_success": rfc3339(feed.last_success) if feed.last_success else None,
+            "results": dict(feed.results),
+            "last_error": source.last_error or feed.last_error,
+            "breaker": feed.breaker.state,
+            "in_flight": feed.in_flight,
+            "cache_entries": process.core.engine.attributes.entries_of(source.ref),
+        }
+    if isinstance(source.settings.source, FileAttribute):
+        age = round(mono - source.loaded_at, 1) if table is not None else None
+        entries = len(table) if table is not None else 0
+        return about | {"file": source.settings.source.path, "entries": entries, "age_seconds": age, "last_error": source.last_error}
+    return about
 
 
 def _reload(last: "Outcome") -> Mapping[str, object]:

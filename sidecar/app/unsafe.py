@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from sidecar.config.guard import open_catch_alls
-from sidecar.model.settings import DiscoveredKeys, Settings, UrlKeys
+from sidecar.model.settings import DiscoveredKeys, HttpAttribute, Settings, UrlKeys
 
 
 def unsafe_settings(settings: Settings) -> tuple[str, ...]:
@@ -23,5 +23,8 @@ def _unsafe(settings: Settings) -> Iterator[str]:
             yield f"issuers.{name}.unsafe_no_audience"
         if isinstance(issuer.keys, UrlKeys | DiscoveredKeys) and issuer.keys.unsafe_http:
             yield f"issuers.{name}.keys.unsafe_http"
+    for source in settings.attributes.values():
+        if isinstance(source.source, HttpAttribute) and source.source.unsafe_http:
+            yield f"attributes.{source.name}.http.unsafe_http"
     for route in open_catch_alls(settings):
         yield f"routes.{route.name}.authenticate"

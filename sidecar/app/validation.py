@@ -12,15 +12,17 @@ import re
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import sidecar
 from sidecar.config.files import MAX_KEY_FILE, ConfigFiles, read_bounded, read_config
+from sidecar.config.tables import MAX_TABLE
 from sidecar.model.errors import ConfigError, Problem, Where
 from sidecar.model.key_entry import KeyEntry
-from sidecar.model.settings import KeyStoreSettings, RoleSettings, RouteSettings, Settings
+from sidecar.model.principal import JsonValue
+from sidecar.model.settings import AttributeSettings, FileAttribute, KeyStoreSettings, RoleSettings, RouteSettings, Settings
 from sidecar.model.steps import PAUSE
 
 from . import frames
@@ -29,18 +31,21 @@ from .frames import END, HEADER, LENGTH, PART, PROBLEMS, PROTOCOL, SETTINGS, Bad
 TIMEOUT = 60.0
 """Seconds for the child in all."""
 
+TableEntries: TypeAlias = tuple[tuple[str, JsonValue], ...]
+
 _PASSED = frozenset({"PATH", "LANG", "TZ", "HOME", "TMPDIR", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"})
 _PLACE = re.compile(r"[A-Za-z_]{1,60}(?: at [a-z_]{1,60}\.py:[0-9]{1,6})?")
 
 
 @dataclass(frozen=True, slots=True)
 class Validated:
-    """A valid configuration. ``key_entries``: of each key store, its file's entries."""
+    """A valid configuration. ``key_entries``: of each key store, its file's entries; ``tables``: of each attribute source, the same."""
 
     settings: Settings
     revision: str
     warnings: tuple[Problem, ...]
     key_entries: Mapping[str, tuple[KeyEntry, ...]]
+    tables: Mapping[str, TableEntries] = field(default_factory=dict)
 
 
 def validate_sync(path: str, *, with_files: bool = True) -> Validated:
@@ -77,6 +82,12 @@ async def read_key_file_async(store: KeyStoreSettings) -> tuple[KeyEntry, ...]:
     return (await _run_async(request, store.path)).keys(store.name)
 
 
+async def read_table_async(source: AttributeSettings) -> TableEntries:
+    """Read the file of an attribute source alone, beside a serving front. Raises ConfigError."""
+    request = await asyncio.to_thread(_table_request, source)
+    return (await _run_async(request, request.files[0][0])).table(source.name)
+
+
 def _read(path: str) -> tuple[ConfigFiles, str]:
     files = read_config(path)
     return files, files.revision
@@ -107,6 +118,23 @@ def _key_request(store: KeyStoreSettings, *, background: bool) -> Request:
         environment=frozenset(),
         peppers=frozenset(store.peppers),
         background=background,
+    )
+
+
+def _table_request(source: AttributeSettings) -> Request:
+    assert isinstance(source.source, FileAttribute)
+    path = source.source.path
+    return Request(
+        kind="table",
+        path=source.name,
+        base="",
+        is_directory=False,
+        files=((path, read_bounded(path, MAX_TABLE)),),
+        with_files=True,
+        environment=frozenset(),
+        peppers=frozenset(),
+        background=True,
+        form=source.source.format,
     )
 
 
@@ -149,11 +177,16 @@ class _Answer:
             raise _failed(self.path, "the validator gave no settings")
         settings = replace(self.settings, roles=self.roles, users=tuple(self.parts.get("users", ())), routes=self.routes)
         keys = {name: self.keys(name) for name in settings.api_keys}
-        return Validated(settings, revision, tuple(self.parts.get("warnings", ())), keys)
+        tables = {name: self.table(name) for name, one in settings.attributes.items() if isinstance(one.source, FileAttribute)}
+        return Validated(settings, revision, tuple(self.parts.get("warnings", ())), keys, tables)
 
     def keys(self, store: str) -> tuple[KeyEntry, ...]:
         """Return the entries of one key store."""
         return tuple(self.parts.get(f"keys:{store}", ()))
+
+    def table(self, source: str) -> TableEntries:
+        """Return the entries of one attribute source's file."""
+        return tuple(self.parts.get(f"table:{source}", ()))
 
 
 def _run(request: Request, path: str) -> _Answer:

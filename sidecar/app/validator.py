@@ -30,7 +30,7 @@ def main() -> None:
     if request.background:
         os.nice(NICE)
     try:
-        (_key_file if request.kind == "key_file" else _config)(request, output)
+        _ANSWERS[request.kind](request, output)
     except ConfigError as error:
         write_frame(output, PROBLEMS, error.problems)
     write_frame(output, END, None)
@@ -60,6 +60,8 @@ def _config(request: Request, output: BinaryIO) -> None:
     write_parts(output, "warnings", loaded.warnings)
     for store, entries in loaded.key_entries.items():
         write_parts(output, f"keys:{store}", entries)
+    for source, table in loaded.tables.items():
+        write_parts(output, f"table:{source}", table)
 
 
 def _key_file(request: Request, output: BinaryIO) -> None:
@@ -70,6 +72,19 @@ def _key_file(request: Request, output: BinaryIO) -> None:
     if problems:
         raise ConfigError(problems)
     write_parts(output, f"keys:{request.path}", entries)
+
+
+def _table(request: Request, output: BinaryIO) -> None:
+    from sidecar.config.tables import read_table  # noqa: PLC0415 - not for configurations without one
+
+    ((name, content),) = request.files
+    entries, problems = read_table(name, content, request.form)
+    if problems:
+        raise ConfigError(problems)
+    write_parts(output, f"table:{request.path}", entries)
+
+
+_ANSWERS = {"config": _config, "key_file": _key_file, "table": _table}
 
 
 def _report(kind: type[BaseException], _: BaseException, traceback: TracebackType | None) -> None:

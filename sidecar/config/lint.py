@@ -5,12 +5,13 @@ from collections.abc import Iterator, Mapping
 from sidecar.engine.canonical import ENCODED_SLASH
 from sidecar.model.errors import Problem, Where
 from sidecar.model.key_entry import KeyEntry
-from sidecar.model.settings import DiscoveredKeys, IssuerSettings, RouteSettings, Settings, SharedSecretKeys, UrlKeys
+from sidecar.model.settings import DiscoveredKeys, HttpAttribute, IssuerSettings, RouteSettings, Settings, SharedSecretKeys, UrlKeys
 
 from .convert.place import Place
 from .guard import open_catch_alls
 from .keyfile import KeyFileRead
 from .marks import KeyPath, shown
+from .semantics.attributes import unlooked_at
 from .suggest import did_you_mean
 
 ENVOY_TIMEOUT = 0.2
@@ -33,6 +34,7 @@ def lint(settings: Settings, keys: Mapping[str, KeyFileRead], place: Place) -> N
         _lint_route(route, settings, place)
     _lint_subjects(settings, place)
     _lint_unused(settings, keys, place)
+    _lint_sources(settings, place)
     _lint_keys(settings, keys, place)
     if settings.acknowledge:
         place.warn(("acknowledge",), "stays in effect for every later change of the same name", "remove it once the change is done")
@@ -131,6 +133,16 @@ def _lint_unused(settings: Settings, keys: Mapping[str, KeyFileRead], place: Pla
         for name in settings.roles:
             if name not in granted:
                 place.warn(("roles", name), "nobody can have this role", "give it to someone, or remove it")
+
+
+def _lint_sources(settings: Settings, place: Place) -> None:
+    for source in unlooked_at(settings):
+        message = f"no policy looks at {source.provides}: the source gives nothing to anyone"
+        place.warn(("attributes", source.name), message, "name it in a policy, or remove it")
+    for source in settings.attributes.values():
+        if isinstance(source.source, HttpAttribute) and source.source.unsafe_http:
+            path = ("attributes", source.name, "http", "unsafe_http")
+            place.warn(path, "whoever sits on the way can decide what policies see", "use https")
 
 
 def _granted_roles(settings: Settings, keys: Mapping[str, KeyFileRead]) -> set[str] | None:

@@ -5,9 +5,10 @@ from typing import TypeAlias
 
 from sidecar.authn.extract import Presented
 from sidecar.authn.memory import Known
-from sidecar.authz.facts import Facts, Kept
+from sidecar.authz.facts import NO_SOURCES, Facts, Kept
 from sidecar.authz.policies import Rules
-from sidecar.model.ask import Ask
+from sidecar.authz.policies import Said as PoliciesSaid
+from sidecar.model.ask import Ask, Attributes
 from sidecar.model.decision import Allow, Decision, Deny
 from sidecar.model.instant import Instant
 from sidecar.model.meter import Meter
@@ -16,6 +17,7 @@ from sidecar.model.principal import Identity, Principal
 from sidecar.model.reason import Reason
 from sidecar.model.request import CheckInput
 
+from .attributes import ANSWER_IN, AttributeMemory, CheckAttributes
 from .authenticate import Authenticator
 from .canonical import Path, Refused, canonical_host, canonical_path
 from .identity import UnsafeIdentity
@@ -33,11 +35,12 @@ _NOBODY = Identity(kind="anonymous", authenticator="", issuer="", subject="")
 class Engine:
     """Decides. Its memory belongs to the thread that decides; everything else comes with the snapshot."""
 
-    __slots__ = ("_nobody", "authenticator")
+    __slots__ = ("_nobody", "attributes", "authenticator")
 
     def __init__(self, meter: Meter) -> None:
         """Count cache requests into ``meter``."""
         self.authenticator = Authenticator(meter.caches)
+        self.attributes = AttributeMemory(meter.caches["attributes"])
         self._nobody: Known | None = None
 
     def check(self, request: CheckInput, snapshot: Snapshot, now: Instant, trace: Trace | None = None) -> Decision | Steps:
@@ -57,20 +60,21 @@ class Engine:
         if trace is not None:
             trace.credential(presented, route, snapshot)
         if presented is None:
-            return _settle(self._anonymous(snapshot), request, route, None, snapshot, now, trace) if route.anonymous else _missing(route)
+            nobody = self._anonymous(snapshot)
+            return _settle(nobody, request, route, None, snapshot, now, trace, self.attributes) if route.anonymous else _missing(route)
         if isinstance(presented, Rejected):
             return _refuse(presented, route, None, snapshot)
         if presented.group.kind == "api_key":
             owner = self.authenticator.api_key(presented, route, request, snapshot, now)
-            return _settle(owner, request, route, presented, snapshot, now, trace)
+            return _settle(owner, request, route, presented, snapshot, now, trace, self.attributes)
         known = self.authenticator.remembered(presented, snapshot, now)
         if isinstance(known, bytes):
             verified = self.authenticator.token(presented, known, snapshot, now)
-            return _when_verified(verified, request, route, presented, snapshot, now, trace)
+            return _when_verified(verified, request, route, presented, snapshot, now, trace, self.attributes)
         verdict = known.verdicts.get(route) if trace is None else None
         if verdict is not None and presented.group.stays and snapshot.look_alikes.harmless.issuperset(request.headers.names()):
             return verdict  # and nothing has to be taken off this request
-        return _settle(known, request, route, presented, snapshot, now, trace)
+        return _settle(known, request, route, presented, snapshot, now, trace, self.attributes)
 
     def _anonymous(self, snapshot: Snapshot) -> Known:
         if self._nobody is None or self._nobody.rbac is not snapshot.rbac:
@@ -106,7 +110,7 @@ def decide_as(principal: Principal, request: CheckInput, snapshot: Snapshot, now
     accepted = authenticator in snapshot.settings.routes[route.name].authenticate if authenticator else route.anonymous
     if not accepted:
         return _missing(route)
-    return _settle(Known(principal, snapshot.rbac), request, route, None, snapshot, now, trace)
+    return _settle(Known(principal, snapshot.rbac), request, route, None, snapshot, now, trace, AttributeMemory())
 
 
 def _when_verified(
@@ -117,8 +121,9 @@ def _when_verified(
     snapshot: Snapshot,
     now: Instant,
     trace: Trace | None,
+    attributes: AttributeMemory,
 ) -> Steps:
-    decision = _settle((yield from verified), request, route, presented, snapshot, now, trace)
+    decision = _settle((yield from verified), request, route, presented, snapshot, now, trace, attributes)
     return decision if isinstance(decision, Allow | Deny) else (yield from decision)
 
 
@@ -130,6 +135,7 @@ def _settle(
     snapshot: Snapshot,
     now: Instant,
     trace: Trace | None,
+    attributes: AttributeMemory,
 ) -> Decision | Steps:
     """Refuse who was not authenticated; authorise who was, and take off what this request needs."""
     if trace is not None:
@@ -142,9 +148,10 @@ def _settle(
     if rules is None:
         verdict = known.verdicts.get(route) or _authorise(route, route, known, snapshot)
         return verdict if isinstance(verdict, Deny) else _take_off(verdict, request, presented, snapshot)
-    facts = facts_of(known.principal, request, route, snapshot, now)
+    sources = CheckAttributes(snapshot.attributes, attributes, now.mono) if snapshot.attributes.by_name else NO_SOURCES
+    facts = facts_of(known.principal, request, route, snapshot, now, sources)
     base = known.verdicts.get(rules) or _authorise(rules, route, known, snapshot)
-    return _ruled(base, rules, facts, route, presented, snapshot, trace)
+    return _ruled(base, rules, facts, route, presented, snapshot, trace, now.mono + snapshot.check_deadline - ANSWER_IN)
 
 
 def _authorise(key: Route | Rules, route: Route, known: Known, snapshot: Snapshot) -> Decision:
@@ -159,12 +166,57 @@ def _authorise(key: Route | Rules, route: Route, known: Known, snapshot: Snapsho
 
 
 def _ruled(
-    base: Decision, rules: Rules, facts: Facts, route: Route, presented: Presented | None, snapshot: Snapshot, trace: Trace | None
+    base: Decision,
+    rules: Rules,
+    facts: Facts,
+    route: Route,
+    presented: Presented | None,
+    snapshot: Snapshot,
+    trace: Trace | None,
+    until: float,
+) -> Decision | Steps:
+    """Join ``base`` with what the route's policies say of this very request; ask sources on which an allow hinges.
+
+    ``until``: monotonic seconds for which their answers are waited for.
+    """
+    said = rules.judge(facts)
+    sources = facts.sources
+    if said.wanted and isinstance(base, Allow) and isinstance(sources, CheckAttributes):
+        ask = sources.ask(said.wanted, until)
+        if ask is not None:
+            return _when_answered(ask, sources, base, rules, facts, route, presented, snapshot, trace)
+    return _joined(base, said, rules, facts, route, presented, snapshot, trace)
+
+
+def _when_answered(
+    ask: Attributes,
+    sources: CheckAttributes,
+    base: Decision,
+    rules: Rules,
+    facts: Facts,
+    route: Route,
+    presented: Presented | None,
+    snapshot: Snapshot,
+    trace: Trace | None,
+) -> Steps:
+    """Judge again with the answers; whatever is still not had has failed."""
+    sources.take((yield ask))
+    return _joined(base, rules.judge(facts), rules, facts, route, presented, snapshot, trace)
+
+
+def _joined(
+    base: Decision,
+    said: PoliciesSaid,
+    rules: Rules,
+    facts: Facts,
+    route: Route,
+    presented: Presented | None,
+    snapshot: Snapshot,
+    trace: Trace | None,
 ) -> Decision:
-    """Join ``base`` with what the route's policies say of this very request."""
     if trace is not None:
         trace.ruled(rules, facts)
-    verdict = ruled(base, rules.judge(facts), route, facts.principal)
+    verdict = ruled(base, said, facts, route, snapshot)
     if isinstance(verdict, Allow):
         verdict = _take_off(verdict, facts.request, presented, snapshot)
     if rules.shadows:

@@ -11,6 +11,7 @@ from sidecar.authz.require import Requirement
 from sidecar.model.meter import Meter
 from sidecar.model.settings import CredentialPlace, RequireSettings, RouteSettings, Settings
 
+from .attributes import compile_sources
 from .client_address import ClientAddress
 from .denials import REALM
 from .identity import IdentityPlan, concrete_permissions
@@ -69,6 +70,7 @@ def compile_snapshot(
         client_address=client_address,
         policies=policies,
         catalogue=catalogue,
+        attributes=compile_sources(settings, tables.attributes),
         surroundings=surroundings_of(settings, client_address),
     )
 

@@ -5,8 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from zoneinfo import ZoneInfo
 
 from sidecar.authz.attributes import Catalogue
-from sidecar.authz.facts import Calendar, Facts, Surroundings, Template
+from sidecar.authz.facts import NO_SOURCES, Calendar, Facts, Sources, Surroundings, Template
 from sidecar.authz.policies import Policy, Rules, Said
+from sidecar.authz.ternary import SETTLED
 from sidecar.model.decision import Allow, Decision, Deny
 from sidecar.model.instant import Instant
 from sidecar.model.principal import Principal
@@ -14,6 +15,7 @@ from sidecar.model.reason import Reason
 from sidecar.model.request import CheckInput
 from sidecar.model.settings import RouteSettings, Settings
 
+from .attributes import CheckAttributes
 from .canonical import Refused, canonical_host, canonical_path
 from .client_address import ClientAddress
 from .snapshot import Route, Snapshot
@@ -28,7 +30,7 @@ def catalogue_of(settings: Settings) -> Catalogue:
     mapped = {name for issuer in settings.issuers.values() for name in issuer.claims.attributes}
     resources = {name for route in settings.routes.values() for name in route.resource}
     resources |= {found[0] for route in settings.routes.values() for path in route.paths for found in VARIABLE.findall(path)}
-    return Catalogue(mapped, {}, resources)
+    return Catalogue(mapped, {source.provides: source.name for source in settings.attributes.values()}, resources)
 
 
 def surroundings_of(settings: Settings, client_address: ClientAddress) -> Surroundings:
@@ -88,23 +90,49 @@ def rules_of(route: RouteSettings, policies: Mapping[str, Policy]) -> Rules | No
     return Rules((policies[name] for name in deny), (policies[name] for name in every), (policies[name] for name in some))
 
 
-def facts_of(principal: Principal, request: CheckInput, route: Route, snapshot: Snapshot, now: Instant) -> Facts:
+def facts_of(
+    principal: Principal, request: CheckInput, route: Route, snapshot: Snapshot, now: Instant, sources: Sources = NO_SOURCES
+) -> Facts:
     """Return the facts of a check on a route with policies."""
-    return Facts(principal, request, route.resources, now.wall, snapshot.surroundings)
+    return Facts(principal, request, route.resources, now.wall, snapshot.surroundings, sources)
 
 
-def ruled(base: Decision, said: Said, route: Route, principal: Principal) -> Decision:
+def ruled(base: Decision, said: Said, facts: Facts, route: Route, snapshot: Snapshot) -> Decision:
     """Join what the policies say with ``base``, the verdict without them: a deny policy first, then ``require`` as written."""
+    principal = facts.principal
     if said.denied_by is not None:
         return Deny(Reason.POLICY_DENIED, said.denied_by.rule, route=route.name, principal=principal)
     if said.unmet is not None and _comes_first(said.unmet[0], base, route):
         return _unsatisfied(*said.unmet, route, principal)
     if isinstance(base, Deny):
         return base
-    if said.wanted:
-        rule, detail = f"attributes.{said.wanted[0]}", f"no answer of {', '.join(said.wanted)}"
-        return Deny(Reason.DEPENDENCY_UNAVAILABLE, rule, route=route.name, detail=detail, principal=principal)
-    return base
+    return _unavailable(said.wanted, facts, route, snapshot) if said.wanted else base
+
+
+def _unavailable(wanted: Sequence[str], facts: Facts, route: Route, snapshot: Snapshot) -> Deny:
+    """Deny for sources that gave nothing: 503, or what the first policy that hinges on them makes of it if all are to deny."""
+    why = facts.sources.why if isinstance(facts.sources, CheckAttributes) else {}
+    detail = "; ".join(f"{name}: {why.get(name, 'no answer')}" for name in wanted)
+    by_name = snapshot.attributes.by_name
+    unavailable = [name for name in wanted if name not in by_name or not by_name[name].denies]
+    hinging = None if unavailable else _hinging(facts, route)
+    if hinging is None:  # which ends here, too, should there be none
+        rule = f"attributes.{(unavailable or wanted)[0]}"
+        return Deny(Reason.DEPENDENCY_UNAVAILABLE, rule, route=route.name, detail=detail, principal=facts.principal)
+    if hinging.denies:
+        return Deny(Reason.POLICY_DENIED, hinging.rule, route=route.name, detail=detail, principal=facts.principal)
+    parts = snapshot.settings.routes[route.name].require
+    every = dict(parts.parts).get("policies", ()) if parts is not None else ()
+    return _unsatisfied("policies" if hinging.name in every else "any_policy", hinging, route, facts.principal, detail)
+
+
+def _hinging(facts: Facts, route: Route) -> Policy | None:
+    """The first policy of the route whose outcome is open."""
+    for policy in route.rules.policies if route.rules is not None else ():
+        facts.wanted.clear()
+        if not policy.shadow and policy.holds(facts) not in SETTLED and facts.wanted:
+            return policy
+    return None
 
 
 def _comes_first(keyword: str, base: Decision, route: Route) -> bool:
@@ -116,14 +144,14 @@ def _comes_first(keyword: str, base: Decision, route: Route) -> bool:
     return other not in written or written.index(keyword) < written.index(other)
 
 
-def _unsatisfied(keyword: str, policy: Policy, route: Route, principal: Principal) -> Deny:
+def _unsatisfied(keyword: str, policy: Policy, route: Route, principal: Principal, detail: str = "") -> Deny:
     """Deny for an allow policy that does not hold; an anonymous caller is told how to say who it is, if that is possible."""
     anonymous = principal.identity.kind == "anonymous"
     return Deny(
         Reason.MISSING_CREDENTIAL if anonymous else Reason.POLICY_NOT_SATISFIED,
         policy.rule if keyword == "policies" else f"routes.{route.name}.require.{keyword}",
         route=route.name,
-        detail="anonymous caller" if anonymous else "",
+        detail="anonymous caller" if anonymous else detail,
         status=Reason.POLICY_NOT_SATISFIED.status if anonymous and not route.challenges else 0,
         principal=principal,
         challenges=route.challenges,

@@ -1,7 +1,7 @@
 """One immutable snapshot per request: the compiled configuration and references to live tables."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sidecar.authn.api_key import ApiKeyTable
 from sidecar.authn.extract import Bearer, Extraction
@@ -15,6 +15,7 @@ from sidecar.authz.require import Requirement
 from sidecar.model.meter import RouteRow
 from sidecar.model.settings import Settings
 
+from .attributes import AttributeRef, AttributeSources
 from .client_address import ClientAddress
 from .identity import IdentityPlan
 from .removals import Credentials, LookAlikes
@@ -68,6 +69,8 @@ class LiveTables:
     """By issuer name."""
     api_keys: Mapping[str, ApiKeyTableRef]
     """By store name."""
+    attributes: Mapping[str, AttributeRef] = field(default_factory=dict)
+    """By source name; one that is not here never gives anything, unless its table stands in the configuration."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +96,7 @@ class Snapshot:
     client_address: ClientAddress
     policies: Mapping[str, Policy]
     catalogue: Catalogue
+    attributes: AttributeSources
     surroundings: Surroundings
 
 

@@ -7,10 +7,11 @@ in ``sidecar.config.schema`` alone: nothing here has one, so that a forgotten fi
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import ClassVar, Literal, TypeAlias
 
 from .condition import Condition
 from .errors import Where
+from .principal import JsonValue
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -296,6 +297,57 @@ class PolicySettings:
     where: Where
 
 
+# --- attribute sources --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpAttribute:
+    """A JSON document at a URL. ``url`` holds ``{variable}`` as whole path segments and whole query values only."""
+
+    kind: ClassVar = "http"
+    url: str
+    headers: Mapping[str, SecretRef | str]
+    ca_file: str | None
+    unsafe_http: bool
+    timeout: float
+    cache: float
+    """Seconds for which an answer counts; 0: for its own check only."""
+    stale_max: float
+    """Age in seconds up to which an answer counts while the source fails; 0: none does."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileAttribute:
+    """A table in a file: key → value."""
+
+    kind: ClassVar = "file"
+    path: str
+    format: Literal["json", "csv"]
+    key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StaticAttribute:
+    """A table in the configuration itself. ``default``: for keys that it lacks; None: missing."""
+
+    kind: ClassVar = "static"
+    key: str
+    values: Mapping[str, JsonValue]
+    default: JsonValue
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttributeSettings:
+    """Where one attribute comes from that the request does not carry; ``provides``: ``resource.NAME`` or ``user.NAME``."""
+
+    name: str
+    provides: str
+    source: HttpAttribute | FileAttribute | StaticAttribute
+    denies: bool
+    """``when_unavailable: deny``: a failure on which the verdict hinges is 403, not 503."""
+    where: Where
+
+
 # --- answers ------------------------------------------------------------------------------------------------
 
 
@@ -327,6 +379,8 @@ class Settings:
     users: tuple[UserGrant, ...]
     routes: Mapping[str, RouteSettings]
     policies: Mapping[str, PolicySettings]
+    attributes: Mapping[str, AttributeSettings]
+    """Attribute sources, by name."""
     default_deny: tuple[str, ...]
     timezone: str
     """IANA name: the zone of ``environment.time``, ``date`` and ``weekday``."""

@@ -22,7 +22,7 @@ def catalogue_of(model: Config) -> Catalogue:
     mapped = {name for issuer in model.issuers.values() for name in issuer.claims.attributes or {}}
     resources = {name for route in model.routes.values() for name in route.resource or {}}
     resources |= {name for route in model.routes.values() for path in route.paths for name in _VARIABLE.findall(path)}
-    return Catalogue(mapped, {}, resources)
+    return Catalogue(mapped, {source.provides: name for name, source in model.attributes.items()}, resources)
 
 
 def policies_settings(model: Config, place: Place) -> dict[str, PolicySettings]:

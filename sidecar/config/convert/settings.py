@@ -8,6 +8,7 @@ from sidecar.config.schema.root import Config
 from sidecar.model.settings import IdentityHeader, Settings
 
 from .api_keys import key_store_settings
+from .attributes import attribute_settings
 from .issuers import issuer_settings
 from .place import Place
 from .policies import policies_settings
@@ -35,6 +36,7 @@ def to_settings(model: Config, raw: dict[str, Any], place: Place) -> Settings:
             name: route_settings(name, one, routes[name].get("require", ()), default_deny, place) for name, one in model.routes.items()
         },
         policies=policies,
+        attributes=attribute_settings(model.attributes, place),
         default_deny=default_deny,
         timezone=model.environment.timezone,
         identity_headers=tuple(_identity_header(name, one) for name, one in model.identity_headers.items()),

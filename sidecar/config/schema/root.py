@@ -6,6 +6,7 @@ from pydantic import Field
 
 from .answers import USUAL_IDENTITY_HEADERS, IdentityHeader, MetadataName
 from .api_keys import KeyStore
+from .attributes import Source
 from .base import NonEmpty, OfItsType, Section, ShortForm, Unbuilt, unbuilt
 from .fields import IdentityHeaderName, Name, StripHeader, Word
 from .issuers import Issuer
@@ -39,6 +40,7 @@ class Config(Section):
     )
     routes: dict[Name, Route] = Field(default={}, description="Which requests there are, and who may make them; all others are denied.")
     policies: dict[Name, Policy] = Field(default={}, description="Attribute rules, by name; they count where a route attaches them.")
+    attributes: dict[Name, Source] = Field(default={}, description="Sources of what the request does not carry, by a name of yours.")
     defaults: Defaults = Field(default_factory=Defaults, description="Restrictions added to every route.")
     environment: Environment = Field(default_factory=Environment, description="The surroundings that rules look at.")
     identity_headers: dict[IdentityHeaderName, Annotated[IdentityHeader, ShortForm("from", {"type": "string"})]] = Field(
@@ -51,12 +53,11 @@ class Config(Section):
     )
     dynamic_metadata: NonEmpty[MetadataName] = Field(
         default=["decision_id", "route", "reason"],
-        description="For Envoy's access log: decision_id, route, reason, rule, subject, revision.",
+        description="For Envoy's access log: decision_id, route, reason, rule, subject, revision, shadow.",
     )
     acknowledge: NonEmpty[Word] | None = Field(
         default=None, description="Dangerous changes that are meant, by the name that the refusal gives; remove them afterwards."
     )
-    attributes: Unbuilt = unbuilt("Sources for what the request does not carry.")
     stores: Unbuilt = unbuilt("Shared stores.")
     rate_limits: Unbuilt = unbuilt("Limits by name.")
     certificates: Unbuilt = unbuilt("Client certificates.")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sidecar.config.convert.place import Place
 from sidecar.config.marks import KeyPath
-from sidecar.model.settings import FileKeys, IssuerSettings, SecretRef, Settings, SharedSecretKeys
+from sidecar.model.settings import FileAttribute, FileKeys, HttpAttribute, IssuerSettings, SecretRef, Settings, SharedSecretKeys
 
 
 def check_files(settings: Settings, place: Place, environment: Collection[str]) -> None:
@@ -44,6 +44,11 @@ def _files(settings: Settings) -> Iterator[tuple[KeyPath, str]]:
         yield from _files_of_issuer(issuer)
     for store in settings.api_keys.values():
         yield ("api_keys", store.name, "store", "file"), store.path
+    for source in settings.attributes.values():
+        if isinstance(source.source, FileAttribute):
+            yield ("attributes", source.name, "file", "path"), source.source.path
+        elif isinstance(source.source, HttpAttribute) and source.source.ca_file is not None:
+            yield ("attributes", source.name, "http", "ca_file"), source.source.ca_file
 
 
 def _files_of_issuer(issuer: IssuerSettings) -> Iterator[tuple[KeyPath, str]]:
@@ -60,3 +65,7 @@ def _secrets(settings: Settings) -> Iterator[tuple[KeyPath, SecretRef]]:
     for store in settings.api_keys.values():
         for pepper, secret in store.peppers.items():
             yield ("api_keys", store.name, "peppers", pepper), secret
+    for source in settings.attributes.values():
+        for header, value in source.source.headers.items() if isinstance(source.source, HttpAttribute) else ():
+            if isinstance(value, SecretRef):
+                yield ("attributes", source.name, "http", "headers", header), value

@@ -6,7 +6,10 @@ from collections.abc import Iterator
 from sidecar.config.convert.place import Place
 from sidecar.config.marks import KeyPath, shown
 from sidecar.config.suggest import hint_for
+from sidecar.engine.templates import USER_ID
 from sidecar.model.settings import RouteSettings, Settings
+
+from .attributes import source_of, variables_of
 
 REQUIRING = ("policies", "any_policy")
 _VARIABLE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)(?:=\*\*)?\}")
@@ -77,6 +80,12 @@ def _check_resources(name: str, route: RouteSettings, bound: frozenset[str], set
     policy = settings.policies.get(name)
     for attribute in sorted(policy.attributes) if policy is not None else ():
         head, _, rest = attribute.partition(".")
-        if head == "resource" and rest not in route.resource and rest not in bound:
+        source = source_of(attribute, settings)
+        if source is not None:
+            for variable in variables_of(source):
+                if variable != USER_ID and variable not in route.resource and variable not in bound:
+                    message = f"policy {name!r} looks at {attribute}, whose source {source.name!r} needs {{{variable}}}"
+                    place.wrong(("routes", route.name), message, f"bind {{{variable}}} in every path, or give it under `resource`")
+        elif head == "resource" and rest not in route.resource and rest not in bound:
             message = f"policy {name!r} looks at {attribute}, which this route does not have"
             place.wrong(("routes", route.name), message, f"give it under `resource`, or bind {{{rest}}} in every path")

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from sidecar.adapters.metrics import SLICE, IssuerGauges, MetricsSource, metrics_text
+from sidecar.adapters.metrics import SLICE, AttributeGauges, IssuerGauges, MetricsSource, metrics_text
 from sidecar.model.meter import BUCKETS, Meter, RouteRow
 from sidecar.model.reason import ALLOWING, Reason
 
@@ -19,6 +19,7 @@ def source(meter: Meter, **changes: Callable[[], object]) -> MetricsSource:
         "revision": lambda: "abc",
         "reload_ok": lambda: True,
         "issuers": lambda: [IssuerGauges("corp", 12.5, {"ok": 3, "failed": 1}), IssuerGauges("new", None, {"failed": 2})],
+        "attributes": lambda: [AttributeGauges("post-owner", True, {"value": 8, "failed": 5})],
         "cache_entries": lambda: {"tokens": 7},
         "loop_lag": lambda: 0.25,
         "audit_dropped": lambda: 4,
@@ -65,6 +66,8 @@ def test_every_value_of_the_catalogue() -> None:
     assert value(found, "jwks_age_seconds", issuer="corp") == 12.5
     assert value(found, "jwks_refreshes_total", issuer="corp", result="failed") == 1
     assert value(found, "jwks_refreshes_total", issuer="new", result="failed") == 2
+    assert value(found, "attribute_requests_total", source="post-owner", result="failed") == 5
+    assert value(found, "attribute_source_left_alone", source="post-owner") == 1
     assert value(found, "config_info", revision="abc") == 1
     assert value(found, "config_last_reload_success") == 1
     assert value(found, "in_flight") == 2
