@@ -27,8 +27,10 @@ def _differences(expect: Expectation, decided: Decided) -> Iterator[Difference]:
         wanted, found = getattr(expect, name), getattr(decided, name)
         if wanted is not None and wanted != found:
             yield Difference(name, str(wanted), str(found or "none"))
+    for name in decided.missing:
+        yield Difference(f"attributes.{name}", "what the source gives, in the tests", "nothing said")
     yield from _upstream(expect, decided)
-    outcomes = {policy.name: _outcome(node.outcome) for policy, node in decided.policies}
+    outcomes = {policy.name: outcome_word(node.outcome) for policy, node in decided.policies}
     for name, truth in (expect.policies or {}).items():
         word = truth if isinstance(truth, str) else str(truth).lower()
         if outcomes.get(name) != word:
@@ -63,6 +65,6 @@ def _fate(name: str, upstream: Upstream) -> str:
     return "left as the client sent it" if name in upstream.sent else "neither sent nor set"
 
 
-def _outcome(truth: int) -> str:
-    """A source that gave nothing leaves a condition as unknown as a missing value does."""
+def outcome_word(truth: int) -> str:
+    """Say true, false or unknown: a source that gave nothing leaves a condition as unknown as a missing value does."""
     return said(truth) if truth in {TRUE, FALSE} else "unknown"

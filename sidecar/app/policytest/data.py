@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from .compare import outcome_word
 from .coverage import Coverage
 from .run import Report, Result
 
@@ -39,6 +40,7 @@ def _result(result: Result) -> dict[str, Any]:
         "route": decided.route,
         "rule": decided.rule,
         "detail": decided.detail,
+        "policies": {policy.name: outcome_word(node.outcome) for policy, node in decided.policies},
         "set": dict(upstream.set) if upstream is not None else {},
         "removed": list(upstream.removed) if upstream is not None else [],
     }

@@ -1,16 +1,18 @@
 """One trial, decided by the engine, with what it looked at on the way."""
 
+import json
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 
-from sidecar.app.offline import driven
 from sidecar.authz.conditions import Node
 from sidecar.authz.policies import Policy
+from sidecar.config.schema.policytest import MISSING, UNAVAILABLE
 from sidecar.engine.check import Engine
 from sidecar.engine.denials import answer
 from sidecar.engine.nearest import nearest
 from sidecar.engine.snapshot import Route
 from sidecar.engine.trace import Trace
+from sidecar.model.ask import Ask, Attributes, Failed, Got, RefreshKeys, RefreshResult, Verify
 from sidecar.model.decision import Allow, Decision, Deny
 from sidecar.model.errors import MalformedRequest
 from sidecar.model.instant import Instant
@@ -22,7 +24,7 @@ from sidecar.wire.decode import decode, parse
 from sidecar.wire.saved import compose
 
 from .asks import with_query
-from .plan import Trial
+from .plan import Answers, Trial
 from .stage import Shown, Stage
 
 SOME_ID = "0" * 16
@@ -42,7 +44,8 @@ class Decided:
     """What was decided. ``status``: 0 for an allow. ``nearest``: what would have to be different.
 
     ``parts``: each part of the route's ``require`` that was looked at, and whether it was met; ``policies``: each
-    policy that was looked at, with the values of its parts.
+    policy that was looked at, with the values of its parts. ``missing``: attribute sources that the verdict hinged on
+    and that the tests do not answer for.
     """
 
     decision: str
@@ -55,6 +58,7 @@ class Decided:
     nearest: tuple[str, ...]
     parts: tuple[tuple[str, bool], ...]
     policies: tuple[tuple[Policy, Node], ...]
+    missing: tuple[str, ...]
 
 
 class Watch(Trace):
@@ -85,8 +89,47 @@ def decide(trial: Trial, stage: Stage, now: Instant) -> Decided:
     except MalformedRequest as fault:
         return _decided(Deny(Reason.MALFORMED_REQUEST, detail=str(fault)), None, trace, stage)
     steps = engine.check(request, stage.snapshot, Instant(wall, now.mono), trace)
-    decision: Decision = driven(steps) if isinstance(steps, Generator) else steps
-    return _decided(decision, request, trace, stage)
+    answers = _Answers(trial.answers, now.mono)
+    decision: Decision = answers.drive(steps) if isinstance(steps, Generator) else steps
+    return _decided(decision, request, trace, stage, tuple(answers.missing))
+
+
+class _Answers:
+    """Answers what the engine asks: signatures are checked, and attribute sources give what the tests say.
+
+    ``missing``: sources of which they say nothing.
+    """
+
+    def __init__(self, answers: Answers, mono: float) -> None:
+        self._answers = answers
+        self._mono = mono
+        self.missing: list[str] = []
+
+    def drive(self, steps: Generator[Ask, object, Decision]) -> Decision:
+        answer: object = None
+        try:
+            while True:
+                ask = steps.send(answer)
+                match ask:
+                    case Verify():
+                        answer = ask.run()
+                    case RefreshKeys():
+                        answer = RefreshResult.FRESH  # whatever keys there are, are all there
+                    case Attributes():
+                        answer = tuple(self._given(request.source) for request in ask.requests)
+        except StopIteration as done:
+            decision: Decision = done.value
+            return decision
+
+    def _given(self, source: str) -> Got | Failed:
+        given = self._answers.get(source)
+        if given is None:
+            self.missing.append(source)
+            return Failed("the tests say nothing of it")
+        if given.outcome == UNAVAILABLE:
+            return Failed("unavailable, as the tests say")
+        value = None if given.outcome == MISSING else given.answer
+        return Got(value, len(json.dumps(value)), self._mono)
 
 
 def _payload(trial: Trial, shown: Shown | None) -> bytes:
@@ -106,7 +149,7 @@ def _payload(trial: Trial, shown: Shown | None) -> bytes:
     return compose(method, host, path, lines, source_ip, context, body)
 
 
-def _decided(decision: Decision, request: CheckInput | None, trace: Watch, stage: Stage) -> Decided:
+def _decided(decision: Decision, request: CheckInput | None, trace: Watch, stage: Stage, missing: tuple[str, ...] = ()) -> Decided:
     denied = isinstance(decision, Deny)
     return Decided(
         decision="deny" if denied else "allow",
@@ -119,6 +162,7 @@ def _decided(decision: Decision, request: CheckInput | None, trace: Watch, stage
         nearest=tuple(nearest(decision, request, stage.snapshot)) if isinstance(decision, Deny) and request is not None else (),
         parts=tuple(trace.parts),
         policies=tuple(trace.policies),
+        missing=missing,
     )
 
 

@@ -12,7 +12,7 @@ from sidecar.model.errors import ConfigError, Problem, Where
 from sidecar.model.key_entry import KeyEntry
 from sidecar.model.reason import ALLOWING, Reason
 from sidecar.model.secret import Secret
-from sidecar.model.settings import KeyStoreSettings, Settings
+from sidecar.model.settings import KeyStoreSettings, Settings, StaticAttribute
 
 from .asks import Request, Requests
 from .files import Source, Suite
@@ -143,11 +143,14 @@ class _Planner:
         return {**shared, **(own or {})}
 
     def _check_answers(self, source: Source, answers: Answers, at: KeyPath) -> None:
-        known = sources_of(self._settings)
+        known = self._settings.attributes
         for name in answers:
             if name not in known:
                 hint = hint_for(name, known, "the configuration has none")
                 self.problems.append(source.problem((*at, name), f"there is no attribute source {name!r}", hint))
+            elif isinstance(known[name].source, StaticAttribute):
+                message = f"attributes.{name} is a table in the configuration itself, which counts as it is"
+                self.problems.append(source.problem((*at, name), message, "remove it"))
 
     def _check_expectation(self, source: Source, expect: Expectation, at: KeyPath) -> None:
         def complain(step: str, message: str, hint: str = "") -> None:
@@ -164,6 +167,8 @@ class _Planner:
                 self.problems.append(source.problem((*at, "policies", name), f"there is no policy {name!r}", hint))
         if expect.reason is not None and expect.decision is not None and (expect.reason in ALLOWING) is not (expect.decision == "allow"):
             complain("reason", f"is no reason for {'an allow' if expect.decision == 'allow' else 'a denial'}", _reasons(expect.decision))
+        if expect.status is not None and (expect.decision == "allow" or expect.reason in ALLOWING):
+            complain("status", "an allow has no status: the upstream answers", "remove it")
         denial = "a denial has no headers for the upstream"
         for name in ("set", "removed", "kept"):
             if getattr(expect, name) is not None and (expect.decision == "deny" or (expect.reason or Reason.PERMITTED) not in ALLOWING):
@@ -175,7 +180,11 @@ class _Planner:
             complain("rule", "is not the key path of a rule", "such as routes.NAME.require.permission or policies.NAME")
             return
         kind = found["kind"]
-        known = {"routes": self._settings.routes, "policies": self._settings.policies, "attributes": sources_of(self._settings)}
+        known: Mapping[str, Mapping[str, object]] = {
+            "routes": self._settings.routes,
+            "policies": self._settings.policies,
+            "attributes": self._settings.attributes,
+        }
         if kind is not None and found["name"] not in known[kind]:
             complain("rule", f"there is no {kind}.{found['name']}", hint_for(found["name"], known[kind]))
 
@@ -185,12 +194,6 @@ def expected_of(cell: str) -> Expectation:
     if cell in VERDICTS:
         return Expectation.model_validate({"decision": cell})
     return Expectation.model_validate({"decision": "allow" if REASONS[cell] in ALLOWING else "deny", "reason": cell})
-
-
-def sources_of(settings: Settings) -> Mapping[str, object]:
-    """The attribute sources of a configuration, by name."""
-    found: Mapping[str, object] = getattr(settings, "attributes", {})
-    return found
 
 
 def _reasons(decision: str) -> str:

@@ -27,13 +27,25 @@ from sidecar.authn.mint import new_private_jwk, public_jwks, sign
 from sidecar.engine.check import Engine
 from sidecar.engine.compile import compile_snapshot
 from sidecar.engine.snapshot import ApiKeyTableRef, LiveTables, Snapshot
+from sidecar.engine.templates import KeyTemplate
 from sidecar.model.errors import SourceError
 from sidecar.model.key_entry import Digest, KeyEntry
 from sidecar.model.meter import Meter
 from sidecar.model.outcome import Rejected
 from sidecar.model.principal import Identity, JsonValue
 from sidecar.model.secret import Secret
-from sidecar.model.settings import CredentialPlace, FileKeys, InlineKeys, IssuerSettings, KeyStoreSettings, Settings, SharedSecretKeys
+from sidecar.model.settings import (
+    AttributeSettings,
+    CredentialPlace,
+    FileAttribute,
+    FileKeys,
+    HttpAttribute,
+    InlineKeys,
+    IssuerSettings,
+    KeyStoreSettings,
+    Settings,
+    SharedSecretKeys,
+)
 from sidecar.model.steps import to_end
 
 from .grants import claim_at, subject_of
@@ -114,6 +126,7 @@ def set_stage(settings: Settings, revision: str, people: Iterable[Who], entries:
     ``entries``: the content of those key files that were needed. Raises SourceError.
     """
     people = tuple(people)
+    settings = replace(settings, attributes={name: _asked(one) for name, one in settings.attributes.items()})
     tokens = any(who.way == "token" for who in people)
     real = {who.authenticator for who in people if who.way == "api_key"}
     signing = {who.authenticator for who in people if who.way == "claims"}
@@ -133,6 +146,17 @@ def set_stage(settings: Settings, revision: str, people: Iterable[Who], entries:
         stores[name] = ApiKeyTableRef(_key_table(store, ours, entries.get(name), real=name in real))
     live = LiveTables(keys=tables, api_keys=stores)
     return Stage(snapshot=to_end(compile_snapshot(settings, revision, live, Meter())), signers=signers, keys=shown)
+
+
+def _asked(source: AttributeSettings) -> AttributeSettings:
+    """A table in a file becomes something that is asked for the same variables, so that the tests can answer for it."""
+    if not isinstance(source.source, FileAttribute):
+        return source
+    path = "/".join(f"{{{name}}}" for name in KeyTemplate(source.source.key).names)
+    asked = HttpAttribute(
+        url=f"http://127.0.0.1/{path}", headers={}, ca_file=None, unsafe_http=False, timeout=1.0, cache=0.0, stale_max=0.0
+    )
+    return replace(source, source=asked)
 
 
 def _issuer_keys(issuer: IssuerSettings, *, signs: bool, real: bool) -> tuple[Signer | None, KeySet | None]:

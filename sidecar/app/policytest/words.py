@@ -39,7 +39,7 @@ def report_lines(report: Report, paint: Paint) -> Iterator[str]:
 
 def _case(result: Result, paint: Paint) -> Iterator[str]:
     trial = result.trial
-    yield f"{paint('✗', 'red')} {trial.name}"
+    yield f"{paint('✗', 'red')} {shown(trial.name)}"
     yield f"    {trial.where.file}:{trial.where.line}, {trial.request.method} {shown(trial.request.path)} as {trial.who.name}"
     yield from _wrong(result, paint)
 
@@ -70,11 +70,11 @@ def _matrix(results: Sequence[Result], paint: Paint) -> Iterator[str]:
     """A table of the whole matrix; a cell that differs says what it was and what was expected."""
     failed = [result for result in results if result.wrong]
     trial = results[0].trial
-    yield f"{paint('✗', 'red')} {trial.matrix}: {len(failed)} of {len(results)} cells are otherwise"
+    yield f"{paint('✗', 'red')} {shown(trial.matrix)}: {len(failed)} of {len(results)} cells are otherwise"
     yield f"    {trial.file}:{min(result.trial.where.line for result in failed)}"
     columns = list(dict.fromkeys(result.trial.column for result in results))
-    rows = list(dict.fromkeys(result.trial.row for result in results))
-    cells = {(result.trial.row, result.trial.column): result for result in results}
+    rows = list(dict.fromkeys(shown(result.trial.row) for result in results))
+    cells = {(shown(result.trial.row), result.trial.column): result for result in results}
     texts = {place: _cell(result) for place, result in cells.items()}
     first = max(map(len, rows))
     widths = [max(len(column), *(len(texts.get((row, column), "-")) for row in rows)) for column in columns]
@@ -87,7 +87,7 @@ def _matrix(results: Sequence[Result], paint: Paint) -> Iterator[str]:
             line.append((paint(text, "red") if wrong else text) + " " * (width - len(text)))
         yield "    " + "  ".join(line).rstrip()
     for result in failed[:MAX_CELLS]:
-        yield f"  {result.trial.row} as {result.trial.column} (line {result.trial.where.line})"
+        yield f"  {shown(result.trial.row)} as {result.trial.column} (line {result.trial.where.line})"
         yield from _wrong(result, paint)
     if len(failed) > MAX_CELLS:
         yield f"  and {len(failed) - MAX_CELLS} more"

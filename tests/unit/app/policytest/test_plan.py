@@ -26,6 +26,7 @@ HEAD = "version: 1\nprincipals:\n  meg: {authenticator: corp, roles: [manager]}\
         ("{request: list, expect: {decision: allow, reason: no_route}}", "expect.reason: is no reason for an allow (one of permitted, anonymous, "),
         ("{request: list, expect: {decision: deny, set: {x-a: b}}}", "expect.set: a denial has no headers for the upstream"),
         ("{request: list, expect: {reason: no_route, removed: [x-a]}}", "expect.removed: a denial has no headers for the upstream"),
+        ("{request: list, expect: {decision: allow, status: 200}}", "expect.status: an allow has no status: the upstream answers (remove it)"),
         ("{request: list, expect: {reason: no_rout}}", "expect.reason: is not a reason (did you mean 'no_route'?)"),
         ("{request: list, expect: deny, principle: meg}", "principle: unknown key 'principle' (did you mean 'principal'?)"),
         ("{request: list, expect: {}}", "expect: expects nothing"),

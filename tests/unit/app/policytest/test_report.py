@@ -141,6 +141,7 @@ def test_data_for_programs(tmp_path: Path) -> None:
     wrong = next(result for result in data["results"] if not result["ok"])
     assert (wrong["name"], wrong["line"], wrong["reason"]) == ("wrong", 8, "insufficient_permission")
     assert wrong["differences"] == [{"what": "decision", "wanted": "allow", "found": "deny"}]
+    assert data["results"][-1]["policies"] == {"same-department": "true"}
     assert data["coverage"]["seen"]["route"] == {"seen": 3, "of": 6}
     assert {"kind": "route", "key": "routes.public", "way": "", "text": ""} in data["coverage"]["never"]
 
