@@ -9,7 +9,7 @@ from sidecar.engine.check import Engine
 from sidecar.engine.denials import answer
 from sidecar.engine.nearest import nearest
 from sidecar.engine.snapshot import Snapshot
-from sidecar.engine.trace import Step, Trace
+from sidecar.engine.trace import Step, Trace, document
 from sidecar.model.decision import Decision, Deny
 from sidecar.model.errors import MalformedRequest
 from sidecar.model.instant import Instant
@@ -38,7 +38,10 @@ class Asked(NamedTuple):
 
 
 class Explanation(NamedTuple):
-    """``answer``: what Envoy is told, ready to print. ``keys``: issuers whose keys could not be had, and why."""
+    """``answer``: what Envoy is told, ready to print. ``policies``: each with the tree of its condition, in the order of the steps.
+
+    ``keys``: issuers whose keys could not be had, and why.
+    """
 
     decision: str
     reason: str
@@ -47,6 +50,7 @@ class Explanation(NamedTuple):
     rule: str
     detail: str
     steps: Sequence[Step]
+    policies: Sequence[Mapping[str, object]]
     nearest: Sequence[str]
     answer: Sequence[str]
     keys: Mapping[str, str]
@@ -92,6 +96,7 @@ def _explanation(decision: Decision, trace: Trace, request: CheckInput | None, s
         rule=decision.rule,
         detail=decision.detail if isinstance(decision, Deny) else "",
         steps=tuple(trace.steps),
+        policies=tuple(document(*one) for one in trace.policies),
         nearest=nearest(decision, request, snapshot) if isinstance(decision, Deny) and request is not None else (),
         answer=tuple(_answer(decision, request)),
         keys={name: issuer.table.last_error for name, issuer in snapshot.issuers.items() if issuer.table.last_error},

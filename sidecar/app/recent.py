@@ -8,6 +8,7 @@ from sidecar.adapters.records import Taken, encode_records
 from sidecar.engine.check import retrace
 from sidecar.engine.nearest import nearest
 from sidecar.engine.snapshot import Snapshot
+from sidecar.engine.trace import document
 from sidecar.model.decision import Allow, Decision, Deny
 from sidecar.model.instant import Instant
 from sidecar.model.request import CheckInput, Facts
@@ -69,4 +70,5 @@ def _explained(decision: Decision, facts: Facts, at: float, snapshot: Snapshot) 
     request = CheckInput(method, host, path, _NoHeaders(), request_id, source_ip, {})
     trace = retrace(decision, request, snapshot, Instant(at, 0.0))
     near = nearest(decision, request, snapshot) if isinstance(decision, Deny) else ()
-    return {"steps": [step._asdict() for step in trace.steps], "nearest": list(near)}
+    policies = [document(*one) for one in trace.policies]
+    return {"steps": [step._asdict() for step in trace.steps], "policies": policies, "nearest": list(near)}

@@ -4,7 +4,7 @@ tests/unit/authz/test_conditions_agree.py holds the two to the same outcomes, an
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import date
 from typing import Any, NamedTuple, TypeAlias
 
@@ -290,13 +290,22 @@ def explain(condition: Condition, catalogue: Catalogue, facts: Facts) -> Node:
             return Node(key, "not", NOT[node.outcome], {}, (node,))
         case Expression(key, text, names):
             outcome = compile_condition(condition, catalogue)(facts)
-            return Node(key, text, outcome, {name: catalogue.find(name).read(facts) for name in names})
+            return Node(key, text, outcome, _values(names, catalogue, facts))
         case Comparison(key, name, operator, operand):
             outcome = compile_condition(condition, catalogue)(facts)
             operands = operand if isinstance(operand, tuple) else (operand,)
             looked_at = [name, *(one.name for one in operands if isinstance(one, Ref))]
-            values = {each: catalogue.find(each).read(facts) for each in looked_at}
-            return Node(key, f"{name} {operator} {operand_text(operand)}", outcome, values)
+            return Node(key, f"{name} {operator} {operand_text(operand)}", outcome, _values(looked_at, catalogue, facts))
+
+
+def _values(names: Iterable[str], catalogue: Catalogue, facts: Facts) -> dict[str, object]:
+    """What each attribute was, times as they are written."""
+    values = {}
+    for name in names:
+        attribute = catalogue.find(name)
+        local = {Kind.TIME: facts.local().time_text, Kind.DATE: facts.local().date_text}
+        values[name] = local.get(attribute.kind) or attribute.read(facts)
+    return values
 
 
 def operand_text(operand: Operand) -> str:

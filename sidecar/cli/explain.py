@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -19,6 +19,8 @@ EXAMPLE = "sidecar explain --config config.yaml GET https://api.example.com/post
 MAX_INPUT = 16 * 1024 * 1024
 _COLOURS = {"ok": "green", "refused": "red", "unknown": "yellow"}
 _MARKS = {"ok": "✓", "refused": "✗", "unknown": "?"}
+_OUTCOMES = {"true": ("✓", "green"), "false": ("✗", "red"), "unknown": ("?", "yellow"), "open": ("?", "yellow")}
+"""Of a part of a policy: its mark and colour."""
 
 
 @click.command(
@@ -121,11 +123,23 @@ def _time(text: str | None) -> float | None:
     return at.timestamp()
 
 
+def _print_tree(node: Any, depth: int) -> None:
+    """One part of a policy and those in it, each with its outcome and the values that it looked at."""
+    mark, colour = _OUTCOMES[node["outcome"]]
+    values = ", ".join(f"{name} = {value}" for name, value in node["values"].items())
+    click.echo(f"{'    ' * depth}{paint(mark, colour)} {node['text']}" + (f"  ({node['outcome']}: {values})" if values else ""))
+    for part in node["parts"]:
+        _print_tree(part, depth + 1)
+
+
 def _print(found: "Explanation") -> None:
+    policies = iter(found.policies)
     for step in found.steps:
         click.echo(f"{paint(_MARKS[step.said], _COLOURS[step.said])} {step.phase:<15} {step.text}")
         for name, value in step.facts.items():
             click.echo(f"    {name}: {value}")
+        if step.phase == "policy":
+            _print_tree(next(policies)["tree"], 1)
     if found.nearest:
         click.echo("what would have to be different:")
         for line in found.nearest:

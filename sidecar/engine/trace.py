@@ -139,7 +139,6 @@ class Trace:
             effect = "deny" if policy.denies else "allow"
             self._note("policy", "ok" if policy.shadow else said, f"{policy.rule} ({effect}): {outcome_text(node)}{shadow}")
             self.policies.append((policy, node))
-            self.steps[-1].facts.update(_leaves(node))
 
     def decided(self, decision: Decision) -> None:
         """The outcome, with the rule that decided."""
@@ -155,19 +154,23 @@ def outcome_text(node: Node) -> str:
     return words(node.outcome)
 
 
-def _leaves(node: Node, depth: int = 0) -> dict[str, str]:
-    """One line for each part: its text, its outcome, and the values that it looked at."""
-    lines = {}
-    if node.parts:
-        lines[f"{'  ' * depth}{node.key or 'all'}"] = f"{node.text}: {outcome_text(node)}"
-        for part in node.parts:
-            lines |= _leaves(part, depth + 1)
-    else:
-        values = ", ".join(
-            f"{name} = {'(not shown)' if name in SECRET else shown(value_text(value))}" for name, value in node.values.items()
-        )
-        lines[f"{'  ' * depth}{node.key}"] = shown(f"{node.text}: {outcome_text(node)} ({values})")
-    return lines
+def document(policy: Policy, node: Node) -> dict[str, object]:
+    """A policy as it was evaluated, for programs: the tree of its condition with the outcome and the values of each part."""
+    return {"policy": policy.name, "effect": "deny" if policy.denies else "allow", "shadow": policy.shadow, "tree": _tree(node)}
+
+
+def _tree(node: Node) -> dict[str, object]:
+    return {
+        "key": node.key,
+        "text": node.text,
+        "outcome": outcome_text(node),
+        "values": {name: _value_shown(name, value) for name, value in node.values.items()},
+        "parts": [_tree(part) for part in node.parts],
+    }
+
+
+def _value_shown(name: str, value: object) -> str:
+    return "(not shown)" if name in SECRET else shown(value_text(value))
 
 
 def _time(value: JsonValue) -> str:

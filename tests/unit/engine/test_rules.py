@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sidecar.engine.trace import Trace
+from sidecar.engine.trace import Trace, document
 from sidecar.model.decision import Allow
 from tests.support.inputs import make_input
 from tests.support.policies import NOON, decided, person, snapshot_of
@@ -150,8 +150,30 @@ def test_a_trace_shows_each_part_and_never_a_credential() -> None:
     )
     (step,) = [step for step in trace.steps if step.phase == "policy"]
     assert (step.said, step.text) == ("refused", "policies.p (allow): false")
-    assert "canary" not in str(trace.steps)
-    assert 'user.a = "no"' in str(step.facts)
+    (found,) = [document(*one) for one in trace.policies]
+    assert "canary" not in str(found) + str(trace.steps)
+    assert found["tree"] == {
+        "key": "conditions.or",
+        "text": "any of",
+        "outcome": "false",
+        "values": {},
+        "parts": [
+            {
+                "key": "conditions.or[0].request.headers.authorization.exists",
+                "text": "request.headers.authorization exists false",
+                "outcome": "false",
+                "values": {"request.headers.authorization": "(not shown)"},
+                "parts": [],
+            },
+            {
+                "key": "conditions.or[1].user.a.equals",
+                "text": "user.a equals yes",
+                "outcome": "false",
+                "values": {"user.a": '"no"'},
+                "parts": [],
+            },
+        ],
+    }
 
 
 def test_times_are_those_of_the_zone() -> None:
