@@ -1,23 +1,24 @@
 """For a denial: the rule that came nearest to allowing, and what is missing for it. Words for people; nothing is decided here."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from difflib import get_close_matches
 
+from sidecar.authz.require import Requirement
 from sidecar.model.decision import Deny
 from sidecar.model.permission import compile_permissions
 from sidecar.model.principal import Principal
 from sidecar.model.reason import Reason
 from sidecar.model.request import CheckInput
-from sidecar.model.settings import CredentialPlace, RouteSettings
+from sidecar.model.settings import CredentialPlace, RequireSettings, RouteSettings
 
 from .canonical import Refused, canonical_host, canonical_path
+from .rules import REQUIRING
 from .snapshot import Snapshot
 from .trace import describe_place, shown
 
 MAX_NAMED = 3
 """Routes, roles or differences that are named before the rest is only counted."""
 SLIP = " (a slip?)"
-_PERMISSIONS = frozenset({"permission", "all_permissions", "any_permission"})
 
 
 def nearest(deny: Deny, request: CheckInput, snapshot: Snapshot) -> list[str]:
@@ -29,12 +30,13 @@ def nearest(deny: Deny, request: CheckInput, snapshot: Snapshot) -> list[str]:
         return []
     if deny.reason is Reason.AMBIGUOUS_PATH:
         return [f"routes.{deny.route}.allow would have to admit what the path has, if the upstream reads it in one way only"]
-    if deny.reason in {Reason.MISSING_CREDENTIAL, Reason.MULTIPLE_CREDENTIALS}:
-        return [f"routes.{deny.route} accepts one of: {'; '.join(_accepted(settings, snapshot))}"]
+    if deny.reason in {Reason.MISSING_CREDENTIAL, Reason.MULTIPLE_CREDENTIALS} and (accepted := list(_accepted(settings, snapshot))):
+        return [f"routes.{deny.route} accepts one of: {'; '.join(accepted)}"]
     if deny.reason in {Reason.INVALID_TOKEN, Reason.EXPIRED_TOKEN}:
         return list(_wanted_tokens(settings, snapshot))
-    if deny.principal is not None and settings.require is not None:
-        return list(_missing(settings, deny.principal, snapshot))
+    if deny.principal is not None:
+        require = settings.require.parts if settings.require is not None else ()
+        return [*_policies(deny, dict(require)), *_missing(require, deny.principal, snapshot)]
     return []
 
 
@@ -99,30 +101,39 @@ def _wanted_tokens(route: RouteSettings, snapshot: Snapshot) -> Iterator[str]:
             yield f"issuers.{name} takes tokens with iss {issuer.issuer}, aud {audiences}, alg one of {algorithms}, typ one of {types}"
 
 
-def _missing(route: RouteSettings, principal: Principal, snapshot: Snapshot) -> Iterator[str]:
-    """Give each part of ``require`` that is not met, with the roles that would meet it."""
-    requirement = snapshot.settings.routes[route.name].require
-    assert requirement is not None
-    for keyword, values in requirement.parts:
-        if keyword in _PERMISSIONS:
-            lacking = [name for name in values if not principal.permissions.grants(name)]
-            if not lacking or (keyword == "any_permission" and len(lacking) < len(values)):
-                continue
-            yield f"missing permission {_joined(keyword, lacking)}" + _granting(lacking, snapshot)
-        elif "role" in keyword:
-            lacking = [name for name in values if name not in principal.closure]
-            if lacking and not (keyword == "any_role" and len(lacking) < len(values)):
-                yield f"missing role {_joined(keyword, lacking)}"
-        elif "scope" in keyword:
-            lacking = [name for name in values if name not in principal.scopes]
-            if lacking and not (keyword == "any_scope" and len(lacking) < len(values)):
-                yield f"missing scope {_joined(keyword, lacking)}"
-        elif keyword == "audiences" and not set(values) & set(principal.identity.audiences):
-            yield f"the token is for {', '.join(principal.identity.audiences) or 'nobody in particular'}, not for {' or '.join(values)}"
+def _policies(deny: Deny, require: Mapping[str, tuple[str, ...]]) -> Iterator[str]:
+    """Name the policy that decided, if one did."""
+    if deny.reason is Reason.POLICY_DENIED:
+        yield f"{deny.rule} denies"
+    elif deny.rule.startswith("policies."):
+        yield f"{deny.rule} does not hold"
+    elif deny.rule == f"routes.{deny.route}.require.any_policy":
+        yield f"none of the policies {', '.join(require['any_policy'])} holds"
 
 
-def _joined(keyword: str, names: list[str]) -> str:
-    return (" or " if keyword.startswith("any_") else " and ").join(names)
+def _missing(require: Iterable[tuple[str, tuple[str, ...]]], principal: Principal, snapshot: Snapshot) -> Iterator[str]:
+    """Give each part of ``require`` that is not met, but for policies, with the roles that would meet it."""
+    demanded = tuple(part for part in require if part[0] not in REQUIRING)
+    for keyword, values, holds in Requirement(RequireSettings(parts=demanded)).parts(principal) if demanded else ():
+        if not holds:
+            yield _lacking(keyword, values, principal, snapshot)
+
+
+def _lacking(keyword: str, values: tuple[str, ...], principal: Principal, snapshot: Snapshot) -> str:
+    if keyword == "authenticated":
+        return "the caller is anonymous"
+    if keyword == "audiences":
+        return f"the token is for {', '.join(principal.identity.audiences) or 'nobody in particular'}, not for {' or '.join(values)}"
+    what, has = _looked_at(keyword, principal)
+    names = [name for name in values if not has(name)]
+    named = (" or " if keyword.startswith("any_") else " and ").join(names)
+    return f"missing {what} {named}" + (_granting(names, snapshot) if what == "permission" else "")
+
+
+def _looked_at(keyword: str, principal: Principal) -> tuple[str, Callable[[str], bool]]:
+    if "role" in keyword:
+        return "role", principal.closure.__contains__
+    return ("scope", principal.scopes.__contains__) if "scope" in keyword else ("permission", principal.permissions.grants)
 
 
 def _granting(permissions: list[str], snapshot: Snapshot) -> str:

@@ -153,6 +153,8 @@ def test_the_nearest_rule(name: str) -> None:
         ({"any_permission": ["a:b", "c:d"]}, "missing permission a:b or c:d; no single role grants it"),
         ({"all_permissions": ["posts:read", "posts:create"]}, "missing permission posts:create; granted by the role editor, admin"),
         ({"any_role": ["x", "y"]}, "missing role x or y"),
+        ({"any_scope": ["x", "read"]}, "missing scope x or read"),
+        ({"authenticated": True, "role": "admin"}, "missing role admin"),
         ({"audiences": ["https://another.example.com"]}, "the token is for https://api.example.com, not for https://another.example.com"),
     ],
 )
@@ -165,6 +167,35 @@ def test_what_is_missing_follows_the_keyword(require: dict[str, Any], said: str)
     assert snapshot is not None
     assert isinstance(decision, Deny)
     assert nearest(decision, request, snapshot) == [said]
+
+
+OTHERS = {"effect": "allow", "conditions": {"request.method": {"equals": "PUT"}}}
+ANYONE = {"effect": "deny", "conditions": {"request.method": {"equals": "GET"}}}
+
+
+@pytest.mark.parametrize(
+    ("route", "said"),
+    [
+        ({"require": {"policies": ["other"]}}, ["policies.other does not hold"]),
+        ({"require": {"policies": ["other"], "role": "admin"}}, ["policies.other does not hold", "missing role admin"]),
+        ({"require": {"role": "admin", "policies": ["other"]}}, ["missing role admin"]),
+        ({"require": {"any_policy": ["other", "more"]}}, ["none of the policies other, more holds"]),
+        ({"require": {"authenticated": True}, "deny": ["anyone"]}, ["policies.anyone denies"]),
+        ({"authenticate": ["anonymous"], "deny": ["anyone"]}, ["policies.anyone denies"]),
+        ({"authenticate": ["anonymous"], "require": {"policies": ["other"]}}, ["policies.other does not hold"]),
+    ],
+)
+def test_the_policy_that_decided_is_named(route: dict[str, Any], said: list[str]) -> None:
+    data = config()
+    known = {"other": OTHERS, "more": OTHERS, "anyone": ANYONE}
+    data["policies"] = {name: policy for name, policy in known.items() if name in repr(route)}
+    data["routes"]["one"] = {"paths": ["/one"], "authenticate": ["corp"], **route}
+    world, request = World(data), make_input("GET", "/one", headers={} if "authenticate" in route else bearer(roles=["viewer"]))
+    decision = decide(world, request, None)
+    snapshot = world.current.snapshot
+    assert snapshot is not None
+    assert isinstance(decision, Deny)
+    assert nearest(decision, request, snapshot) == said
 
 
 @pytest.mark.parametrize("name", [name for name in REQUESTS if name != "preflight"])  # its headers are gone
