@@ -44,6 +44,22 @@ CREDENTIALS: tuple[Mutant, ...] = (
         (f"{_EXTRACT}::test_query_parameters_only_when_configured",),
     ),
     Mutant(
+        "query-parameters-that-others-read",
+        "sidecar/authn/extract.py",
+        "return values if readable == len(values) else None",
+        "return values",
+        "A token in the query that we do not see would be one to the upstream.",
+        (f"{_EXTRACT}::test_query_parameters_only_when_configured",),
+    ),
+    Mutant(
+        "any-number-of-query-parameters",
+        "sidecar/authn/extract.py",
+        'if query.count("&") + query.count(";") > MAX_SEPARATORS:',
+        "if not MAX_SEPARATORS:",
+        "One request with thousands of parameters would hold up all others for 60 ms.",
+        (f"{_EXTRACT}::test_query_parameters_only_when_configured",),
+    ),
+    Mutant(
         "cookies-that-others-read",
         "sidecar/authn/extract.py",
         "if line.count(name) != len(values) and len(values) != len(readable.findall(line)):",

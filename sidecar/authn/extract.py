@@ -9,7 +9,6 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from itertools import chain
 from typing import Literal, NamedTuple
-from urllib.parse import unquote_plus
 
 from sidecar.model.outcome import Rejected
 from sidecar.model.reason import Reason
@@ -233,7 +232,7 @@ class Extraction:
         for name, judges in self._queries:
             values = query_values(path, name)
             if values is None or len(values) > 1:
-                yield Rejected(Reason.MULTIPLE_CREDENTIALS, f"query parameter {name} given twice")
+                yield Rejected(Reason.MULTIPLE_CREDENTIALS, f"query parameter {name} given twice, or among too many")
             elif values:
                 yield judges.judge(values[0])
 
@@ -257,19 +256,31 @@ def cookie_values(headers: Headers, name: str) -> list[str] | None:
 
 
 def query_values(path: str, name: str) -> list[str] | None:
-    """Return every raw value of a query parameter; None where readers could differ about which parameters have its name."""
+    """Return every raw value of a query parameter; None where readers could differ about which parameters have its name.
+
+    Or where there are so many parameters that looking through them costs too much (security rule 30).
+    """
     query = path.partition("?")[2].partition("#")[0]
-    values: list[str] = _query_pattern(name).findall(query)
+    if query.count("&") + query.count(";") > MAX_SEPARATORS:
+        return None
+    values = [value for key, _, value in (pair.partition("=") for pair in query.split("&")) if key == name]
     if _AS_WRITTEN.search(query) is None:
         return values
-    # Readers decode names, and some part parameters at semicolons, too.
-    names = (pair.partition("=")[0] for pair in _SEPARATOR.split(query))
-    readable = sum(unquote_plus(one).strip() == name for one in names)
+    # Readers decode names and trim them, and some part parameters at semicolons, too.
+    spelled, begins = _spellings(name)
+    keys = (pair.partition("=")[0] for pair in query.replace(";", "&").split("&"))
+    longest = 3 * len(name) + MAX_PADDING
+    readable = sum((spelled.fullmatch(key) if len(key) <= longest else begins.match(key)) is not None for key in keys)
     return values if readable == len(values) else None
 
 
-_AS_WRITTEN = re.compile("[%+;]")
-_SEPARATOR = re.compile("[&;]")
+MAX_SEPARATORS = 256
+"""Of query parameters, where one of them could be a credential."""
+MAX_PADDING = 30
+"""Characters around a parameter's name. Of longer ones only how they begin is looked at: with a space, or the name and one."""
+_AS_WRITTEN = re.compile(r"[%+;\s]")
+_SPACE = r"(?i:[+\s]|%(?:20|0[9A-D]|1[C-F]|C2%(?:85|A0)|E1%9A%80|E2%80%(?:8[0-9A]|A[89F])|E2%81%9F|E3%80%80))"
+"""All that ``strip`` takes off, once decoded."""
 
 
 # Names come from the configuration; patterns, because a header may hold 100,000 pairs (security rule 30).
@@ -289,5 +300,7 @@ def cookie_as_read(*names: str) -> str:
 
 
 @lru_cache(maxsize=64)
-def _query_pattern(name: str) -> re.Pattern[str]:
-    return re.compile(rf"(?:^|&){re.escape(name)}(?:=([^&]*)|(?=&|$))")
+def _spellings(name: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """Give the patterns of all spellings of a query parameter's name (ASCII letters, digits and ``._~-``), and of how those begin."""
+    spelled = "".join(f"(?:{re.escape(char)}|(?i:%{ord(char):02X}))" for char in name)
+    return re.compile(f"{_SPACE}*+{spelled}{_SPACE}*+"), re.compile(f"{_SPACE}|{spelled}{_SPACE}")

@@ -1,10 +1,13 @@
 """Where credentials stand and how they are read (security rules 15 and 16)."""
 
+import re
+from urllib.parse import quote, unquote_plus
+
 import pytest
-from hypothesis import given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from sidecar.authn.extract import Extraction, Presented, Reader
+from sidecar.authn.extract import MAX_PADDING, Extraction, Presented, Reader, query_values
 from sidecar.model.outcome import Rejected
 from sidecar.model.reason import Reason
 from sidecar.model.settings import CredentialPlace
@@ -127,11 +130,46 @@ def test_cookies(lines: list[str], expected: object) -> None:
         (f"/a?access_token={JWT};access_token=x", Reason.MULTIPLE_CREDENTIALS),
         (f"/a?+access_token=x&access_token={JWT}", Reason.MULTIPLE_CREDENTIALS),
         (f"/a?q=%61+b;c&access_token={JWT}&q=%26access_token=x", ("jwt", JWT, ("corp",))),
+        (f"/a?access_token={JWT}{'&q=%41' * 256}", ("jwt", JWT, ("corp",))),
+        (f"/a?access_token={JWT}{'&q=1' * 257}", Reason.MULTIPLE_CREDENTIALS),
+        (f"/a?access_token={JWT}{'&q=1;q' * 129}", Reason.MULTIPLE_CREDENTIALS),
+        (f"/a?{'q&' * 257}", Reason.MULTIPLE_CREDENTIALS),
+        (f"/a?{'%20' * 400}access_token=x", Reason.MULTIPLE_CREDENTIALS),
+        (f"/a?%61ccess_token{'+' * 2000}=x", Reason.MULTIPLE_CREDENTIALS),
+        (f"/a?{'%7B' * 2000}", None),
+        (f"/a?access_tokens{'%7B' * 2000}", None),
     ],
 )
 def test_query_parameters_only_when_configured(path: str, expected: object) -> None:
     assert read({}, path, corp=[query_place()]) == expected
     assert read({}, path) is None
+
+
+SPACES = "".join(char for char in map(chr, range(0x3100)) if char.isspace())
+SPELLINGS = st.lists(
+    st.sampled_from([*"a.~-=&;+% \u2003", *(f"%{code:02X}" for code in (*range(0x30), *b"a.~-A")), "%7e", "%2e", *map(quote, SPACES)]),
+    max_size=8,
+).map("".join)
+
+
+@given(SPELLINGS)
+@example("%e2%80%83a.~-")
+@example("\x1ca.~-=1")
+def test_a_query_parameter_is_ambiguous_where_decoding_makes_it_one(query: str) -> None:
+    """By another way: decode each name. Security rule 30 is why it is not done like this."""
+    assume(len(query) <= MAX_PADDING)
+    names = [unquote_plus(pair.partition("=")[0]) for pair in re.split("[&;]", query)]
+    written = [pair.partition("=")[0] == "a.~-" for pair in query.split("&")].count(True)
+    readable = [name.strip() == "a.~-" for name in names].count(True)
+    values = query_values(f"/x?{query}", "a.~-")
+    assert (values is None) == (readable != written)
+    assert values is None or len(values) == written
+
+
+@pytest.mark.parametrize("space", SPACES)
+def test_every_space_around_a_query_parameter(space: str) -> None:
+    for written in (space, quote(space), quote(space).lower()):
+        assert query_values(f"/x?{written}key{written}=1", "key") is None
 
 
 @given(st.lists(st.tuples(st.sampled_from(["authorization", "x-api-key", "cookie", "x-other"]), st.text(max_size=30)), max_size=5))

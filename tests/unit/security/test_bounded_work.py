@@ -48,6 +48,19 @@ def test_a_cookie_header_of_many_pairs() -> None:
     assert costs(World(stripping()), payload(path="/healthz", headers={"cookie": "sid=x" + ";a" * 30_000})) < RATIO
 
 
+@pytest.mark.parametrize(
+    "query",
+    ["a%41&" * 11_400, "&" * 57_000, "+;" * 28_000, "%41" * 19_000, "%20" * 19_000, "&access_token" * 4400],
+    ids=lambda query: query[:4],
+)
+@pytest.mark.parametrize("path", ["/me", "/healthz"], ids=["read", "taken off"])
+def test_a_query_of_many_parameters(path: str, query: str) -> None:
+    """Security rule 30. Whether the route reads a credential there, or only has it taken off."""
+    data = config()
+    data["issuers"]["corp"]["credentials"] = [{"header": "authorization", "scheme": "Bearer"}, {"query": "access_token", "forward": False}]
+    assert costs(World(data), payload(path=f"{path}?{query}")) < RATIO
+
+
 def test_a_large_check_with_many_raw_headers() -> None:
     """Security rule 30. The size of the headers is counted in one pass over the lines."""
     message = CheckRequest()
