@@ -10,6 +10,7 @@ from sidecar.model.settings import DiscoveredKeys, HttpAttribute, IssuerSettings
 from .convert.place import Place
 from .guard import open_catch_alls
 from .keyfile import KeyFileRead
+from .lint_access import lint_access
 from .marks import KeyPath, shown
 from .semantics.attributes import unlooked_at
 from .suggest import did_you_mean
@@ -35,6 +36,7 @@ def lint(settings: Settings, keys: Mapping[str, KeyFileRead], place: Place) -> N
     _lint_subjects(settings, place)
     _lint_unused(settings, keys, place)
     _lint_sources(settings, place)
+    lint_access(settings, keys, place)
     _lint_keys(settings, keys, place)
     if settings.acknowledge:
         place.warn(("acknowledge",), "stays in effect for every later change of the same name", "remove it once the change is done")

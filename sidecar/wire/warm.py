@@ -12,7 +12,8 @@ from hashlib import sha256
 from operator import attrgetter
 
 from sidecar.authn.memory import Known
-from sidecar.authz.facts import Facts
+from sidecar.authz.facts import NO_SOURCES, Facts
+from sidecar.engine.attributes import AttributeMemory, CheckAttributes
 from sidecar.engine.check import Engine
 from sidecar.engine.ids import DecisionIds
 from sidecar.engine.snapshot import Route, Snapshot
@@ -35,11 +36,12 @@ _key = attrgetter("key")
 class Warm:
     """Answers from memory. Owned by the deciding thread, as what it reads is."""
 
-    __slots__ = ("_emit", "_known", "_mono", "_next_id", "_times", "_tokens")
+    __slots__ = ("_emit", "_known", "_mono", "_next_id", "_sources", "_times", "_tokens")
 
     def __init__(self, engine: Engine, clock: Clock, sink: DecisionSink, meter: Meter, ids: DecisionIds) -> None:
         """Read the memory of ``engine``; count and record as the long way does."""
         self._known = engine.authenticator.tokens.memory.get
+        self._sources = engine.attributes
         self._mono = clock.mono
         self._emit = sink.emit
         self._times = meter.allow_seconds
@@ -79,7 +81,7 @@ class Warm:
             and known.starts <= now.wall < known.until
             and known.authenticator in bearer.issuers
         ):
-            allow = known.verdicts.get(route) or _ruled(route, known, attributes, path, snapshot, now)
+            allow = known.verdicts.get(route) or _ruled(route, known, attributes, path, snapshot, now, self._sources)
             ended = self._mono()
             if isinstance(allow, Allow) and allow.encoded is not None and ended <= deadline:
                 known.used = True
@@ -102,9 +104,17 @@ class _Facts(Facts):
     __slots__ = ("_attributes", "_path")
 
     def __init__(
-        self, attributes: AttributeContext, path: str, principal: Principal, route: Route, snapshot: Snapshot, now: Instant
+        self,
+        attributes: AttributeContext,
+        path: str,
+        principal: Principal,
+        route: Route,
+        snapshot: Snapshot,
+        now: Instant,
+        memory: AttributeMemory,
     ) -> None:
-        super().__init__(principal, None, route.resources, now.wall, snapshot.surroundings)
+        sources = CheckAttributes(snapshot.attributes, memory, now.mono) if snapshot.attributes.by_name else NO_SOURCES
+        super().__init__(principal, None, route.resources, now.wall, snapshot.surroundings, sources)
         self._attributes = attributes
         self._path = path
 
@@ -123,10 +133,15 @@ class _Facts(Facts):
         return known
 
 
-def _ruled(route: Route, known: Known, attributes: AttributeContext, path: str, snapshot: Snapshot, now: Instant) -> Decision | None:
-    """The verdict without the route's policies, if these let this very request through; those in shadow are for the long way."""
+def _ruled(
+    route: Route, known: Known, attributes: AttributeContext, path: str, snapshot: Snapshot, now: Instant, memory: AttributeMemory
+) -> Decision | None:
+    """The verdict without the route's policies, if these let this very request through by what is remembered of sources.
+
+    Those in shadow are for the long way, and so is asking.
+    """
     rules = route.rules
-    if rules is None or rules.shadows or not rules.passes(_Facts(attributes, path, known.principal, route, snapshot, now)):
+    if rules is None or rules.shadows or not rules.passes(_Facts(attributes, path, known.principal, route, snapshot, now, memory)):
         return None
     return known.verdicts.get(rules)
 
