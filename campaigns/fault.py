@@ -19,10 +19,10 @@ from typing import Any, TypeAlias
 from tests.fault.figures import FILE
 
 from . import report
+from .report import ROOT
 
 Line: TypeAlias = Mapping[str, Any]
 
-ROOT = Path(__file__).parents[1]
 TESTS = "tests/fault"
 COLUMNS = ("row", "fault", "expected", "front", "measured", "wrongly allowed", "RSS MB", "lag p99 ms", "verdict")
 _NUMBER = re.compile(r"test_row_(\d+)_")
@@ -85,13 +85,12 @@ def kept(rows: Sequence[int]) -> list[list[object]]:
     return [cells for cells in json.loads(file.read_text(encoding="utf-8"))["rows"] if cells[0] not in rows]
 
 
-def facts(cells: Sequence[Sequence[object]], seconds: float) -> dict[str, object]:
-    """Totals of the table, and when its last rows were run."""
+def totals(cells: Sequence[Sequence[object]]) -> dict[str, object]:
+    """Totals of the table."""
 
     def worst(column: int) -> object:
         return max((value for row in cells if isinstance(value := row[column], int | float)), default="-")
 
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
     return {
         "rows": len({row[0] for row in cells}),
         "tests": len(cells),
@@ -99,9 +98,6 @@ def facts(cells: Sequence[Sequence[object]], seconds: float) -> dict[str, object
         "wrongly allowed": sum(row[5] for row in cells if isinstance(row[5], int)),
         "most memory (MB)": worst(6),
         "worst loop lag p99 (ms)": worst(7),
-        "seconds of the last run": round(seconds),
-        "date": time.strftime("%Y-%m-%d", time.gmtime()),
-        "commit": commit,
     }
 
 
@@ -116,12 +112,9 @@ def main() -> int:
     began = time.monotonic()
     tests = collected(options.rows)[:: options.share]
     code, lines = run(tests)
-    if options.share > 1:
-        cells = table(lines)
-        report.show(COLUMNS, cells, facts(cells, time.monotonic() - began))
-    else:
-        cells = in_order([*kept(options.rows), *table(lines)])
-        report.write("fault", "Faults", "make fault", COLUMNS, cells, facts(cells, time.monotonic() - began))
+    whole = options.share == 1
+    cells = in_order([*(kept(options.rows) if whole else ()), *table(lines)])
+    report.write("fault", "Faults", "make fault", COLUMNS, cells, report.facts(began, **totals(cells)), keep=whole)
     return code
 
 

@@ -6,7 +6,6 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,6 +19,7 @@ from . import report
 from .caller import Caller, Closed
 
 TOKENS, KEYS, BAD = 200, 20, 40
+CALLS = 1_000_000
 CONNECTIONS, WINDOW = 4, 24
 CANCELLED = 0.02
 COLUMNS = ("front", "calls", "allowed, own subject", "denied, as its request explains", "503", "cancelled", "lost at restarts", "wrong")
@@ -166,14 +166,13 @@ def measure(front: str, calls: int, seed: int) -> tuple[list[object], list[str]]
 def main() -> int:
     """Both fronts; exit code 1 when an answer was not its request's."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--calls", type=int, default=1_000_000, help="in total, half of them on each front")
+    parser.add_argument("--calls", type=int, default=CALLS, help="in total, half of them on each front; fewer leave no results")
     parser.add_argument("--seed", type=int, default=int(time.time()))
     options = parser.parse_args()
     began = time.monotonic()
     results = [measure(front, options.calls // 2, options.seed) for front in ("native", "grpcio")]
-    facts = {"seed": options.seed, "seconds": round(time.monotonic() - began), "date": datetime.now(UTC).isoformat(timespec="seconds")}
-    command = f"python -m campaigns.isolation --calls {options.calls}"
-    report.write("isolation", "Isolation", command, COLUMNS, [row for row, _ in results], facts)
+    command, facts = f"python -m campaigns.isolation --calls {options.calls}", report.facts(began, seed=options.seed)
+    report.write("isolation", "Isolation", command, COLUMNS, [row for row, _ in results], facts, keep=options.calls >= CALLS)
     wrong = [text for _, texts in results for text in texts]
     for text in wrong[:10]:
         sys.stdout.write(text + "\n")

@@ -128,11 +128,8 @@ def main() -> int:
     kinds = [(front, tokens) for front in fronts for tokens in ("known", "new")]
     cases = [Case(*kind, MAX_REQUESTS, 5.0) for kind in kinds] + [Case(*kind, 0, 2.0) for kind in kinds]
     rows = [measure(case) for case in cases]
-    facts = {"seconds": round(time.monotonic() - began), "date": time.strftime("%Y-%m-%d", time.gmtime())}
-    if options.front:
-        report.show(COLUMNS, rows, facts)
-    else:
-        report.write("overload", "Overload", "python -m campaigns.overload", COLUMNS, rows, facts)
+    command, facts = "python -m campaigns.overload", report.facts(began)
+    report.write("overload", "Overload", command, COLUMNS, rows, facts, keep=not options.front)
     return int(any(line[6] or line[7] for line in rows if line[2] != "none"))
 
 

@@ -76,11 +76,8 @@ def main() -> int:
         line, flat = soak(front, options.minutes)
         lines.append(line)
         good = good and flat
-    facts = {"flat": good, "seconds": round(time.monotonic() - began), "date": time.strftime("%Y-%m-%d", time.gmtime())}
-    if options.minutes >= LEAST_FOR_A_REPORT and not options.front:
-        report.write("soak", "Soak", f"python -m campaigns.soak --minutes {options.minutes:g}", COLUMNS, lines, facts)
-    else:
-        report.show(COLUMNS, lines, facts)
+    command, keep = f"python -m campaigns.soak --minutes {options.minutes:g}", options.minutes >= LEAST_FOR_A_REPORT and not options.front
+    report.write("soak", "Soak", command, COLUMNS, lines, report.facts(began, flat=good), keep=keep)
     return 0 if good else 1
 
 

@@ -4,11 +4,10 @@ import argparse
 import json
 import random
 import secrets
-import subprocess
 import sys
 import time
 
-from campaigns.report import show, write
+from campaigns.report import facts, write
 
 from . import crashes
 from .decisions import Tally, compare
@@ -23,7 +22,7 @@ SHARE = 0.6
 def main() -> int:
     """Run what is asked for; a share of it leaves no results."""
     options = arguments()
-    rng = random.Random(options.seed)
+    began, rng = time.monotonic(), random.Random(options.seed)
     print(f"seed {options.seed}")
     rows: list[tuple[object, ...]] = []
     found = 0
@@ -40,7 +39,7 @@ def main() -> int:
         found += show_parser(result)
         fooled = sum("wrongly allowed" in words for words in result.found)
         rows.append((f"{target.name}, mutated", result.cases, round(result.seconds, 1), len(result.found), fooled))
-    report(options, rows, tally if options.only in ("", DECISIONS) else None)
+    report(options, rows, tally if options.only in ("", DECISIONS) else None, began)
     return 1 if found else 0
 
 
@@ -68,18 +67,14 @@ def show_parser(result: crashes.Result) -> int:
     return len(result.found)
 
 
-def report(options: argparse.Namespace, rows: list[tuple[object, ...]], tally: Tally | None) -> None:
+def report(options: argparse.Namespace, rows: list[tuple[object, ...]], tally: Tally | None, began: float) -> None:
     columns = ("what", "cases", "seconds", "differences", "wrongly allowed")
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
-    facts: dict[str, object] = {"date": time.strftime("%Y-%m-%d"), "commit": commit, "seed": options.seed}
+    totals: dict[str, object] = {"seed": options.seed}
     if tally is not None:
-        facts["configurations"] = tally.configs
-        facts["allowed"] = tally.allowed
-        facts["reasons seen"] = json.dumps(dict(sorted(tally.reasons.items())))
-    if options.results:
-        write("fuzz", "Decisions compared, parsers fed", "make fuzz", columns, rows, facts)
-    else:
-        show(columns, rows, facts)
+        totals["configurations"] = tally.configs
+        totals["allowed"] = tally.allowed
+        totals["reasons seen"] = json.dumps(dict(sorted(tally.reasons.items())))
+    write("fuzz", "Decisions compared, parsers fed", "make fuzz", columns, rows, facts(began, **totals), keep=options.results)
 
 
 if __name__ == "__main__":

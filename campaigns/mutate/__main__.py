@@ -2,17 +2,16 @@
 
 import argparse
 import datetime as dt
-import subprocess
 import sys
 import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
 
-from campaigns.report import write
+from campaigns.report import facts, write
 
 from .bench import Bench, Verdict, benches
-from .mutant import ROOT, Mutant
+from .mutant import Mutant
 from .mutants import MUTANTS
 
 WORKERS = 2
@@ -36,7 +35,7 @@ def main() -> int:
     survivors = [verdict for verdict in verdicts if verdict.survived]
     faults = [verdict for verdict in verdicts if verdict.fault and not verdict.survived]
     if not (survivors or faults or options.only or options.share):
-        _write(verdicts, time.monotonic() - began)
+        _write(verdicts, began)
     for verdict in faults:
         print(f"{verdict.mutant.name}: {verdict.fault}", file=sys.stderr)
     for verdict in survivors:
@@ -93,23 +92,11 @@ def _run(copies: list[Bench], mutants: list[Mutant]) -> list[Verdict]:
         return list(pool.map(one, mutants))
 
 
-def _write(verdicts: list[Verdict], seconds: float) -> None:
+def _write(verdicts: list[Verdict], began: float) -> None:
     rows = [
         (one.mutant.name, one.where, one.mutant.means, "; ".join(map(_short, one.mutant.tests)), f"{one.seconds:.1f}") for one in verdicts
     ]
-    facts = {
-        "mutants": len(verdicts),
-        "survivors": 0,
-        "seconds": round(seconds),
-        "date": dt.datetime.now(dt.UTC).date().isoformat(),
-        "commit": _commit(),
-    }
-    write("mutate", "Mutants", "make mutate", COLUMNS, rows, facts)
-
-
-def _commit() -> str:
-    done = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False, cwd=ROOT)
-    return done.stdout.strip() or "unknown"
+    write("mutate", "Mutants", "make mutate", COLUMNS, rows, facts(began, mutants=len(verdicts), survivors=0), keep=True)
 
 
 def _short(test: str) -> str:

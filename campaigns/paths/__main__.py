@@ -3,12 +3,10 @@
 import argparse
 import asyncio
 import contextlib
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 
 import uvloop
 
@@ -116,23 +114,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         token = issuer.token("casual", roles=["clerk"], lifetime=3600)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             tallies, found = runner.run(campaign(lanes, options, token))
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
     requests = sum(counter.total() for tally in tallies.values() for counter in tally.outcomes.values())
-    facts = {
-        "seed": options.seed,
-        "requests": requests,
-        "seconds": round(time.monotonic() - started),
-        "commit": commit,
-        "date": datetime.now(UTC).date(),
-    }
+    facts = report.facts(started, seed=options.seed, requests=requests)
     full = not options.seconds and options.paths >= PATHS and len(programs) == len(PROGRAMS)
     table = rows(programs, tallies)
-    if full:
-        report.write("paths", "Upstream truth: paths through Envoy to real upstreams", "make upstream-truth", COLUMNS, table, facts)
-    else:
-        for row in (COLUMNS, *table):
-            print("  ".join(str(cell).ljust(len(head)) for cell, head in zip(row, (f"{'':22}", *COLUMNS[1:]), strict=True)))
-        print(", ".join(f"{name}: {value}" for name, value in facts.items()))
+    report.write("paths", "Upstream truth: paths through Envoy to real upstreams", "make upstream-truth", COLUMNS, table, facts, keep=full)
     return verdict(tallies, found)
 
 
