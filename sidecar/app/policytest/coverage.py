@@ -4,10 +4,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from sidecar.authz.conditions import Node, operand_text
+from sidecar.authz.policies import Policy
 from sidecar.authz.ternary import FALSE, TRUE
 from sidecar.engine.compile import ANONYMOUS
 from sidecar.engine.rules import REQUIRING
-from sidecar.model.condition import Comparison, Expression, leaves
+from sidecar.model.condition import AllOf, AnyOf, Comparison, Condition, Expression, Not, leaves
+from sidecar.model.reason import Reason
 from sidecar.model.settings import RouteSettings, Settings
 
 from .decide import Decided
@@ -83,17 +85,38 @@ def _keywords(route: RouteSettings) -> list[str]:
 def _seen(decided: Decided) -> Iterator[Point]:
     if decided.route:
         yield Point("route", f"routes.{decided.route}")
-    for keyword, met in decided.parts:
+    for keyword, met in decided.parts if decided.reason is not Reason.POLICY_DENIED else ():
         yield Point("require", f"routes.{decided.route}.require.{keyword}", "met" if met else "not met")
-    for policy, node in decided.policies:
+        if not met:
+            break
+    for policy, node in _heard(decided):
         yield Point("policy", policy.rule)
-        for leaf in _leaves(node):
+        for leaf in _evaluated(policy.condition, node):
             if leaf.outcome in {TRUE, FALSE}:
                 yield Point("condition", f"{policy.rule}.{leaf.key}", "true" if leaf.outcome == TRUE else "false")
 
 
-def _leaves(node: Node) -> Iterator[Node]:
-    if not node.parts:
-        yield node
-    for part in node.parts:
-        yield from _leaves(part)
+def _heard(decided: Decided) -> Iterator[tuple[Policy, Node]]:
+    """The policies that had a say: all up to the one that denied; only those that deny, where the denial came from elsewhere."""
+    of_policies = decided.rule.startswith(("policies.", "attributes.")) or decided.rule.endswith(".require.any_policy")
+    elsewhere = decided.decision == "deny" and not of_policies
+    for policy, node in decided.policies:
+        if policy.denies or policy.shadow or not elsewhere:
+            yield policy, node
+        if policy.rule == decided.rule:
+            return
+
+
+def _evaluated(condition: Condition, node: Node) -> Iterator[Node]:
+    """The comparisons that were come to: none behind one that had settled the matter."""
+    match condition:
+        case AllOf(_, parts) | AnyOf(_, parts):
+            settling = FALSE if isinstance(condition, AllOf) else TRUE
+            for part, below in zip(parts, node.parts, strict=True):
+                yield from _evaluated(part, below)
+                if below.outcome == settling:
+                    return
+        case Not(_, part):
+            yield from _evaluated(part, node.parts[0])
+        case _:
+            yield node
