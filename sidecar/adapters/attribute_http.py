@@ -8,6 +8,7 @@ import asyncio
 import ssl
 from collections.abc import Mapping
 from http import HTTPStatus
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
@@ -94,6 +95,7 @@ async def open_client(url: str, headers: Mapping[str, bytes], ca_file: str | Non
         trust_env=False,
         follow_redirects=False,
         timeout=None,  # noqa: S113 - ``get`` bounds the whole of it
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),  # keeps none: one answer must not change the next question
         headers={**_HEADERS, **{name.encode(): value for name, value in headers.items()}},
         limits=httpx.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=KEPT, keepalive_expiry=KEPT_FOR),
     )

@@ -30,6 +30,7 @@ LATE = "no answer within the time of the check"
 UNASKED = "it cannot be asked here"
 
 Entries = tuple[tuple[str, JsonValue], ...]
+Close = Callable[[], Awaitable[None]]
 OpenClient = Callable[[str, Mapping[str, bytes], str | None], Awaitable[AttributeClient]]
 """(URL, headers, CA file) → client; raises SourceError."""
 
@@ -74,7 +75,8 @@ class AttributeSources:
         self._clock = clock
         self._open_client = open_client
         self._read_table = read_table
-        self._closing: set[asyncio.Task[None]] = set()
+        self._closing: dict[asyncio.Task[None], Close] = {}
+        """What was replaced, and is closed a little later."""
         self.live: Mapping[str, AttributeSource] = {}
 
     async def prepare(self, sources: Mapping[str, AttributeSettings], tables: Mapping[str, Entries], *, paced: bool) -> PreparedAttributes:
@@ -143,13 +145,14 @@ class AttributeSources:
 
     async def close(self) -> None:
         """Give up what is on its way, and close everything."""
-        for task in tuple(self._closing):
+        closing, self._closing = self._closing, {}
+        for task in closing:
             task.cancel()
-        if self._closing:
-            await asyncio.wait(tuple(self._closing))
-        for source in self.live.values():
-            if source.feed is not None:
-                await source.feed.close()
+        if closing:
+            await asyncio.wait(closing)
+        feeds = [source.feed.close for source in self.live.values() if source.feed is not None]
+        for close in (*closing.values(), *feeds):
+            await close()
 
     async def _opened(self, settings: AttributeSettings) -> AttributeClient:
         http = settings.source
@@ -182,17 +185,15 @@ class AttributeSources:
         source.last_error = ""
         log.info("attributes loaded", extra={"source": name, "entries": len(table)})
 
-    def _close_later(self, close: Callable[[], Awaitable[None]]) -> None:
-        task = asyncio.create_task(_after(RETIRED_FOR, close), name="close attribute source")
-        self._closing.add(task)
-        task.add_done_callback(self._closing.discard)
+    def _close_later(self, close: Close) -> None:
+        task = asyncio.create_task(self._closed_after(RETIRED_FOR, close), name="close attribute source")
+        self._closing[task] = close
 
-
-async def _after(seconds: float, close: Callable[[], Awaitable[None]]) -> None:
-    try:
+    async def _closed_after(self, seconds: float, close: Close) -> None:
         await asyncio.sleep(seconds)
-    finally:
-        await close()
+        task = asyncio.current_task()
+        if task is not None and self._closing.pop(task, None) is not None:
+            await close()
 
 
 async def _fetched(request: AttributeRequest) -> Got | Failed:
