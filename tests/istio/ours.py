@@ -10,7 +10,7 @@ from typing import Any
 from sidecar.app.istio.documents import read_resources
 from sidecar.app.istio.findings import Kind
 from sidecar.app.istio.scope import Wishes
-from sidecar.app.istio.translate import Imported, translate
+from sidecar.app.istio.translate import SPELLING, Imported, translate
 from sidecar.authn.key_source import read_keys
 from sidecar.authn.keytable import ALWAYS, KeyTable
 from sidecar.config.files import ConfigFiles
@@ -31,6 +31,7 @@ from .requests import AUDIENCE, ISSUER, Request
 
 LABELS = {"app": "httpbin", "version": "v1"}
 """Of the workload that Istio's own test generates for."""
+REFUSALS = frozenset({"ambiguous_path", "ambiguous_host", "malformed_request"})
 HOLES = frozenset({Kind.BLOCKING, Kind.DENIED, Kind.LEFT_OUT})
 
 
@@ -105,7 +106,8 @@ class Ours:
         check = make_input(request.method, request.path, request.host, headers, request.source)
         decision = self._run(self._engine.check(check, self._snapshot, Instant(time.time(), time.monotonic())))
         reason = str(decision.reason)
-        return Verdict(isinstance(decision, Allow), reason in {"ambiguous_path", "ambiguous_host", "malformed_request"}, reason)
+        refused = reason in REFUSALS or decision.rule == f"policies.{SPELLING}"
+        return Verdict(isinstance(decision, Allow), refused, reason)
 
     @staticmethod
     def _run(steps: Any) -> Decision:

@@ -305,6 +305,19 @@ def test_names_are_usable_and_distinct() -> None:
     ]  # fmt: skip
 
 
+def test_one_path_spelled_in_another_way_goes_around_no_rule() -> None:
+    admin = {"operation": {"paths": ["/admin"]}}
+    for documents in ([policy("DENY", [{"to": [admin]}])], [policy("ALLOW", [{"to": [{"operation": {"notPaths": ["/admin"]}}]}])]):
+        found = run(*documents)
+        assert not any(allowed(found, path=path) for path in ("/admin", "/%61dmin", "/admi%6E", "/%61dmi%6e?x"))
+        assert all(allowed(found, path=path) for path in ("/admins", "/a%40b", "/other?x=%61"))
+    assert "path-spelling" not in config_text(run(policy("ALLOW", [{"to": [admin]}])))
+    assert "path-spelling" not in config_text(run(policy("DENY")))
+    engine = Ours(config_text(run(policy("DENY", [{"to": [admin]}]))))
+    every = [code for code in range(128) if not engine.decide(Request(path=f"/x%{code:02x}y"), "").allowed]
+    assert {chr(code) for code in every} >= set("abcxyzABCXYZ0189-_~.")
+
+
 def test_texts_that_read_like_attributes_are_literals() -> None:
     rule = {"when": [{"key": "request.headers[a]", "values": ["user.id", "request.x*"]}]}
     found = run(policy(rules=[rule]))

@@ -61,3 +61,17 @@ def literal(text: str) -> Any:
 def compare(attribute: str, operator: str, value: Any, *, guard: bool = False) -> Leaf:
     """One comparison; with ``guard`` it is false instead of unknown where the attribute is missing, as in Istio."""
     return {attribute: {"exists": True, operator: value}} if guard else {attribute: {operator: value}}
+
+
+def keeps_out_by(condition: Leaf, attribute: str, *, denies: bool) -> bool:
+    """Tell whether a look at ``attribute`` can keep someone out: in what denies, or under ``not`` of what allows."""
+    for key, inner in condition.items():
+        if key == "not":
+            if keeps_out_by(inner, attribute, denies=not denies):
+                return True
+        elif key in {"and", "or"}:
+            if any(keeps_out_by(one, attribute, denies=denies) for one in inner):
+                return True
+        elif key == attribute and denies:
+            return True
+    return False

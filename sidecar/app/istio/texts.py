@@ -4,13 +4,16 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from .algebra import Condition, any_of, compare, literal
+from .algebra import Condition, Leaf, any_of, compare, literal
 from .findings import Untranslatable
 
 PATH: Final = "request.headers.:path"
 """The path as Envoy matches it: undecoded, with its slash at the end; here with the query behind it."""
 HOST: Final = "request.headers.:authority"
 """The host as Envoy matches it, with its port."""
+
+MISSPELT: Final[Leaf] = {PATH: {"matches": "[^?#]*%(2[DEde]|3[0-9]|[46][1-9A-Fa-f]|5[0-9AFaf]|7[0-9AEae]).*"}}
+"""An escaped letter, digit, - . _ or ~, which RFC 3986 section 6.2.2.2 has decoded; Envoy does so with normalize_path, as in Istio."""
 
 _QUERY = "([?#].*)?"
 _LITERAL = r"a-zA-Z0-9._~%!$&'()+,;:@=*\-"

@@ -11,17 +11,19 @@ from typing import Any, Final
 from sidecar.config.marks import shown
 from sidecar.model.errors import Problem, Where
 
-from .algebra import NEVER, Leaf, written
+from .algebra import NEVER, Leaf, keeps_out_by, written
 from .documents import AUTHORIZATION, Resource
 from .findings import Finding, Kind, NotImportable
 from .names import Names
 from .rules import Hole, read_rule
 from .scope import Claims, Scope, Wishes
+from .texts import MISSPELT, PATH
 from .tokens import Tokens, read_tokens
 from .workload import TARGETS, chosen
 
 DRY_RUN: Final = "istio.io/dry-run"
 NOTHING: Final = "allow-nothing"
+SPELLING: Final = "path-spelling"
 _TRUE: Final = frozenset({"1", "t", "true"})
 _SPEC: Final = frozenset({"selector", "action", "provider", "rules"})
 
@@ -61,7 +63,7 @@ class _Import:
     tokens: Tokens
     findings: list[Finding]
     claims: Claims = field(default_factory=Claims)
-    names: Names = field(default_factory=lambda: Names(reserved={NOTHING}))
+    names: Names = field(default_factory=lambda: Names(reserved={NOTHING, SPELLING}))
     policies: list[Policy] = field(default_factory=list)
     restricted: bool = False
 
@@ -168,6 +170,9 @@ def translate(resources: Sequence[Resource], wishes: Wishes) -> Imported:
 def _attachable(task: _Import) -> Iterator[Policy]:
     """Give what a route can attach: beside an ALLOW rule in dry run there has to be one in force."""
     in_force = any(not policy.denies and not policy.shadow for policy in task.policies)
+    if any(keeps_out_by(policy.conditions, PATH, denies=policy.denies) for policy in task.policies if not policy.shadow):
+        comment = "one path spelled in another way, /%61dmin for /admin; Envoy with normalize_path has decoded it"
+        yield Policy(SPELLING, denies=True, shadow=False, conditions=MISSPELT, comment=comment)
     for policy in task.policies:
         if policy.denies or not policy.shadow or task.restricted:
             yield policy
