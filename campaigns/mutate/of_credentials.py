@@ -52,6 +52,14 @@ CREDENTIALS: tuple[Mutant, ...] = (
         (f"{_EXTRACT}::test_query_parameters_only_when_configured",),
     ),
     Mutant(
+        "forget-what-could-not-be-read",
+        "sidecar/app/reload.py",
+        "self._unread = (before - sources) | await self._steps.reread(sources)",
+        "self._unread = frozenset((await self._steps.reread(sources), ())[1])",
+        "A key that was revoked in a file which could not be read for a moment would stay good.",
+        ("tests/unit/app/test_reload.py::test_a_source_that_could_not_be_read_is_read_again",),
+    ),
+    Mutant(
         "any-number-of-query-parameters",
         "sidecar/authn/extract.py",
         'if query.count("&") + query.count(";") > MAX_SEPARATORS:',

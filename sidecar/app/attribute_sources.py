@@ -118,8 +118,12 @@ class AttributeSources:
             if source.feed is not None and (kept is None or kept.feed is not source.feed):
                 self._close_later(source.feed.close)
 
-    async def reread(self, names: Iterable[str]) -> None:
-        """Renew what hinges on files that changed: tables, secrets in headers, authorities. A failure keeps the last good, loudly."""
+    async def reread(self, names: Iterable[str]) -> list[str]:
+        """Renew what hinges on files that changed: tables, secrets in headers, authorities.
+
+        A failure keeps the last good, loudly. Return where it failed.
+        """
+        failed = []
         for name in names:
             source = self.live.get(name)
             if source is None:
@@ -130,8 +134,11 @@ class AttributeSources:
                 else:
                     self._take(name, await self._built(await self._read_table(source.settings), paced=True))
             except (SidecarError, OSError) as error:
+                failed.append(name)
+                if source.last_error != str(error):
+                    log.error("attribute source not renewed, what it had stays: %s", error, extra={"source": name})  # noqa: TRY400 - no traceback
                 source.last_error = str(error)
-                log.error("attribute source not renewed, what it had stays: %s", error, extra={"source": name})  # noqa: TRY400 - no traceback
+        return failed
 
     async def answer(self, ask: Attributes) -> tuple[Got | Failed, ...]:
         """Ask all at once. Whatever goes wrong with one of them, or takes longer than ``until``, is its failure alone."""

@@ -43,8 +43,9 @@ async def start(config: str, logs: "LogWriter", shadow: "ShadowConfig | None" = 
     from .serving import open_listeners  # noqa: PLC0415
 
     validated = await validating
-    await _first_install(config, core, validated, began.wall)
+    unread = await _first_install(config, core, validated, began.wall)
     reloader = _reloader(config, core, validated.revision, running=lambda: core.snapshot.settings, guard=forbidden_changes)
+    reloader.changed(unread)
     candidate = None if shadow is None else _candidate(shadow, core)
     process = await open_listeners(core, reloader, logs, RECORDS_FD, began, candidate)
     _follow_changes(config, core, reloader, validated)
@@ -114,7 +115,8 @@ def _refresher(clock: "Clock", settings: "IssuerSettings", table: "KeyTable") ->
     return KeyRefresher(settings, table, HttpxFetcher(clock), clock)
 
 
-async def _first_install(config: str, core: "Core", validated: Validated, began: float) -> None:
+async def _first_install(config: str, core: "Core", validated: Validated, began: float) -> frozenset[str]:
+    """Install, and return the groups that could not be read when that was tried once more."""
     from sidecar.config import guard  # noqa: PLC0415
 
     from .reload import placed  # noqa: PLC0415
@@ -124,8 +126,7 @@ async def _first_install(config: str, core: "Core", validated: Validated, began:
     if problems:
         raise ConfigError(placed(problems, config))
     late = await core.install(validated, began, paced=False)
-    if late:
-        await core.reread(late)
+    return await core.reread(late) if late else late
 
 
 def _reloader(

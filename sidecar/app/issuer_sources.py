@@ -59,6 +59,8 @@ class PreparedIssuers:
     sources: Mapping[str, IssuerSource]
     loaded: Mapping[str, KeySet]
     """Key sets to put into the tables, of those sources that are read here and not fetched."""
+    failed: frozenset[str]
+    """Issuers whose keys could not be read, and carry over; to be read again."""
 
     @property
     def tables(self) -> Mapping[str, KeyTable]:
@@ -87,6 +89,7 @@ class IssuerSources:
         """Load what is read here and decide which tables carry over. Changes nothing; raises ConfigError."""
         sources: dict[str, IssuerSource] = {}
         loaded: dict[str, KeySet] = {}
+        failed: set[str] = set()
         problems: list[Problem] = []
         for name, settings in issuers.items():
             old = self.live.get(name)
@@ -101,10 +104,11 @@ class IssuerSources:
                 if carried is None or carried.table.current is None:
                     problems.append(Problem(where_of(settings), str(error)))
                 else:
+                    failed.add(name)
                     self._complain(name, carried.table, error)
         if problems:
             raise ConfigError(tuple(problems))
-        return PreparedIssuers(sources, loaded)
+        return PreparedIssuers(sources, loaded, frozenset(failed))
 
     def _source(self, settings: IssuerSettings, carried: IssuerSource | None) -> IssuerSource:
         table = carried.table if carried is not None else KeyTable()
@@ -128,8 +132,9 @@ class IssuerSources:
             if source.refresher is not None and (before is None or before.refresher is not source.refresher):
                 self._supervisor.start(PREFIX + name, source.refresher.run)
 
-    def reread(self, names: Iterable[str]) -> None:
-        """Renew the tables of issuers whose files changed; a failure keeps the last good keys, loudly."""
+    def reread(self, names: Iterable[str]) -> list[str]:
+        """Renew the tables of issuers whose files changed; a failure keeps the last good keys, loudly. Return where it failed."""
+        failed = []
         for name in names:
             source = self.live.get(name)
             if source is None or source.refresher is not None:
@@ -137,9 +142,11 @@ class IssuerSources:
             try:
                 keys = load_keys(source.settings, self._secrets, self._read_file)
             except SourceError as error:
+                failed.append(name)
                 self._complain(name, source.table, error)
             else:
                 take(source.table, name, keys, ALWAYS)
+        return failed
 
     async def refresh(self, ask: RefreshKeys) -> RefreshResult:
         """Answer a token that no key fits. What is read here is complete: what it lacks does not exist."""
@@ -157,8 +164,9 @@ class IssuerSources:
             yield SourceState(name, table.tried, table.current is not None, source.settings.refresh.required_for_ready)
 
     def _complain(self, name: str, table: KeyTable, error: SourceError) -> None:
+        if table.last_error != str(error):
+            log.error("keys not reread, the last good ones stay: %s", error, extra={"issuer": name})
         table.failed(str(error))
-        log.error("keys not reread, the last good ones stay: %s", error, extra={"issuer": name})
 
 
 def load_keys(settings: IssuerSettings, secrets: SecretSource, read_file: Callable[[str, int], bytes]) -> KeySet:

@@ -73,8 +73,8 @@ class Core:
     async def install(self, validated: "Validated", began: float, *, paced: bool) -> frozenset[str]:
         """Load the sources of a validated configuration, compile it and make it the current one.
 
-        ``began``: wall seconds at which its files began to be read. Returns the watched groups that changed since, which
-        have to be read again. Raises ConfigError, and then has changed nothing.
+        ``began``: wall seconds at which its files began to be read. Returns the watched groups that changed since, or could
+        not be read, which have to be read again. Raises ConfigError, and then has changed nothing.
         """
         settings = validated.settings
         groups = watched_groups(settings)
@@ -99,7 +99,8 @@ class Core:
             self.watcher.watch(name, paths)
         self.watcher.forget(CANDIDATE)
         settle()
-        return frozenset(name for name, paths in groups.items() if changed_since(paths, began))
+        unread = {issuer_sources.PREFIX + name for name in issuers.failed}
+        return frozenset(name for name, paths in groups.items() if name in unread or changed_since(paths, began))
 
     async def answer(self, ask: Ask) -> object:
         """Answer what a check could not find in memory (``Verify`` is the front's own)."""
@@ -109,11 +110,13 @@ class Core:
             return await self.attributes.answer(ask)
         raise AssertionError("a Verify is answered by the front")
 
-    async def reread(self, groups: frozenset[str]) -> None:
-        """Renew the tables whose files changed."""
-        self.issuers.reread(_names(groups, issuer_sources.PREFIX))
-        await self.stores.reread(_names(groups, store_sources.PREFIX))
-        await self.attributes.reread(_names(groups, attribute_sources.PREFIX))
+    async def reread(self, groups: frozenset[str]) -> frozenset[str]:
+        """Renew the tables whose files changed; return the groups that could not be read."""
+        issuers = self.issuers.reread(_names(groups, issuer_sources.PREFIX))
+        stores = await self.stores.reread(_names(groups, store_sources.PREFIX))
+        attributes = await self.attributes.reread(_names(groups, attribute_sources.PREFIX))
+        failed = ((issuer_sources.PREFIX, issuers), (store_sources.PREFIX, stores), (attribute_sources.PREFIX, attributes))
+        return frozenset(prefix + name for prefix, names in failed for name in names)
 
 
 @dataclass(frozen=True, slots=True)

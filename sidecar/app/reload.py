@@ -26,6 +26,9 @@ QUIET = 0.1
 LONGEST_WAIT = 1.0
 
 RETRY = 30.0
+AGAIN = 5.0
+"""Seconds until sources that could not be read are read again, doubled up to RETRY each time: a revoked key that stands in one
+of them is good until then, and the file itself will not change again for it."""
 
 
 class Candidate(Protocol):
@@ -73,13 +76,13 @@ class Steps(Generic[C]):
     ``validate`` reads and checks the files in a child; raises ConfigError. ``guard`` compares the running settings
     with new ones and returns what forbids the change. ``install`` loads new sources, compiles and swaps; it raises
     ConfigError and then has changed nothing. ``reread`` takes the names of the sources whose files changed and
-    renews their tables; it reports its own failures.
+    renews their tables; it reports its own failures, and returns the names of those that are to be tried again.
     """
 
     validate: Callable[[], Awaitable[C]]
     guard: Callable[[Settings, Settings], tuple[Problem, ...]]
     install: Callable[[C], Awaitable[None]]
-    reread: Callable[[frozenset[str]], Awaitable[None]]
+    reread: Callable[[frozenset[str]], Awaitable[frozenset[str]]]
     running: Callable[[], Settings]
 
 
@@ -96,6 +99,11 @@ class Reloader(Generic[C]):
         self._clock = clock
         self._quiet = quiet
         self._changed: set[str] = set()
+        self._unread: frozenset[str] = frozenset()
+        """Sources that could not be read."""
+        self._pause = AGAIN
+        self._again_at = self._retry_at = 0.0
+        """When to try those again, and the configuration; of the loop's clock."""
         self._wake = asyncio.Event()
 
     def changed(self, sources: Iterable[str]) -> None:
@@ -117,11 +125,13 @@ class Reloader(Generic[C]):
 
     async def _wait(self) -> None:
         """Wait for a change; after a failure also for the time to try again, since what was missing may not be watched."""
+        times = [when for when, wanted in ((self._again_at, self._unread), (self._retry_at, not self.last.ok)) if wanted]
         try:
-            async with asyncio.timeout(None if self.last.ok else RETRY):
+            async with asyncio.timeout_at(min(times, default=None)):
                 await self._wake.wait()
         except TimeoutError:
-            self.changed((CONFIG,))
+            due = not self.last.ok and self._retry_at <= asyncio.get_running_loop().time()
+            self.changed((CONFIG,) if due else self._unread)
 
     async def _settle(self) -> None:
         until = self._clock.mono() + LONGEST_WAIT
@@ -132,10 +142,14 @@ class Reloader(Generic[C]):
 
     async def _handle(self, changed: frozenset[str]) -> None:
         sources = changed - {CONFIG}
+        before = self._unread
         if sources:
-            await self._steps.reread(sources)
+            self._unread = before | sources  # until they are read, whatever happens
+            self._unread = (before - sources) | await self._steps.reread(sources)
+            self._pause = min(2 * self._pause, RETRY) if self._unread and self._unread == before else AGAIN
+            self._again_at = asyncio.get_running_loop().time() + self._pause
         # After a failure anything may have been the cause (a missing key file, say): try again on any change.
-        if CONFIG in changed or not self.last.ok:
+        if CONFIG in changed or not (self.last.ok or self._unread == before != frozenset()):
             await self._reload()
 
     async def _reload(self) -> None:
@@ -164,6 +178,7 @@ class Reloader(Generic[C]):
 
     def _ended(self, outcome: Outcome) -> None:
         before, self.last = self.last, outcome
+        self._retry_at = asyncio.get_running_loop().time() + RETRY
         if outcome.ok and (outcome.revision != before.revision or not before.ok):
             log.info("configuration reloaded", extra={"revision": outcome.revision})
         for problem in outcome.problems if outcome.problems != before.problems else ():

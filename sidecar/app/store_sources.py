@@ -81,8 +81,9 @@ class StoreSources:
         for name, table in prepared.tables.items():
             self._take(name, self.live[name], table)
 
-    async def reread(self, names: Iterable[str]) -> None:
-        """Renew the tables of stores whose files changed; a failure keeps the last good table, loudly."""
+    async def reread(self, names: Iterable[str]) -> list[str]:
+        """Renew the tables of stores whose files changed; a failure keeps the last good table, loudly. Return where it failed."""
+        failed = []
         for name in names:
             source = self.live.get(name)
             if source is None:
@@ -90,10 +91,13 @@ class StoreSources:
             try:
                 table = await self._build(source.settings, await self._read_entries_of(source.settings), paced=True)
             except (SidecarError, OSError) as error:
+                failed.append(name)
+                if source.ref.last_error != str(error):
+                    log.error("key file not reread, the last good keys stay: %s", error, extra={"store": name})  # noqa: TRY400 - no traceback
                 source.ref.last_error = str(error)
-                log.error("key file not reread, the last good keys stay: %s", error, extra={"store": name})  # noqa: TRY400 - no traceback
             else:
                 self._take(name, source, table)
+        return failed
 
     async def _build(self, settings: KeyStoreSettings, entries: Entries, *, paced: bool) -> ApiKeyTable:
         now = self._clock.now().wall

@@ -182,6 +182,7 @@ def test_keys_in_use_outlive_a_bad_moment_of_their_file() -> None:
         table = after.tables["corp"]
         assert table.current is not None
         assert table.last_error != ""
+        assert after.failed == {"corp"}, "to be read again"
 
     run(scenario)
 
@@ -190,7 +191,7 @@ def test_a_changed_file_is_reread() -> None:
     async def scenario(plant: Plant) -> None:
         table = (await plant.load(corp=FROM_FILE)).tables["corp"]
         plant.files[JWKS] = SECOND
-        plant.sources.reread(["corp", "gone"])
+        assert plant.sources.reread(["corp", "gone"]) == []
         assert table.current is not None
         assert table.current.knows("k2")
         assert not table.current.knows("k1")
@@ -205,10 +206,11 @@ def test_a_broken_file_keeps_the_last_good_keys(caplog: pytest.LogCaptureFixture
         table = (await plant.load(corp=FROM_FILE)).tables["corp"]
         before = table.current
         plant.files[JWKS] = b'{"keys": []}'
-        plant.sources.reread(["corp"])
+        assert plant.sources.reread(["corp"]) == ["corp"]
+        assert plant.sources.reread(["corp"]) == ["corp"]
         assert table.current is before
         assert "no usable key" in table.last_error
-        assert "the last good ones stay" in caplog.text
+        assert caplog.text.count("the last good ones stay") == 1, "said once, however often it is tried"
 
     run(scenario)
 

@@ -5,11 +5,15 @@ import os
 import time
 from collections.abc import Generator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
 
 from sidecar.adapters.clock import SystemClock
-from sidecar.app.process import changed_since, forbidden_changes, watched_groups
+from sidecar.app import attribute_sources
+from sidecar.app.process import Core, changed_since, forbidden_changes, watched_groups
 from sidecar.app.slices import SLICE, in_slices
 from sidecar.app.unsafe import unsafe_settings
 from tests.support.settings import BASE, make_settings
@@ -23,6 +27,22 @@ def test_files_are_watched_by_source() -> None:
         api_keys={"partners": {"store": {"file": "/k/keys.yaml"}, "peppers": {"1": {"file": "/k/pepper"}, "2": {"env": "P"}}}},
     )
     assert watched_groups(settings) == {"issuer:corp": ("/k/jwks.json",), "store:partners": ("/k/keys.yaml", "/k/pepper")}
+
+
+def test_sources_that_could_not_be_read_are_named_as_they_are_watched() -> None:
+    async def without_last(names: list[str]) -> list[str]:
+        return names[:-1]
+
+    core: Any = SimpleNamespace(
+        issuers=SimpleNamespace(reread=lambda names: names),
+        stores=SimpleNamespace(reread=without_last),
+        attributes=SimpleNamespace(reread=without_last),
+    )
+    unread = asyncio.run(Core.reread(core, frozenset({"issuer:a", "store:b"})))
+    assert unread == {"issuer:a"}
+    core.stores.reread = core.attributes.reread = AsyncMock(side_effect=list)
+    groups = frozenset({"issuer:a", "store:b", f"{attribute_sources.PREFIX}c"})
+    assert asyncio.run(Core.reread(core, groups)) == groups
 
 
 @pytest.mark.parametrize(

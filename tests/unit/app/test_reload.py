@@ -32,6 +32,7 @@ class Plant:
     validated: int = 0
     installed: list[str] = field(default_factory=list)
     reread: list[frozenset[str]] = field(default_factory=list)
+    unreadable: list[frozenset[str] | Exception] = field(default_factory=list)
     gate: asyncio.Event | None = None
 
     async def validate(self) -> Candidate:
@@ -49,8 +50,12 @@ class Plant:
         self.running = candidate.settings
         self.installed.append(candidate.revision)
 
-    async def reread_sources(self, sources: frozenset[str]) -> None:
+    async def reread_sources(self, sources: frozenset[str]) -> frozenset[str]:
         self.reread.append(sources)
+        failed = self.unreadable.pop(0) if self.unreadable else frozenset[str]()
+        if isinstance(failed, Exception):
+            raise failed
+        return failed & sources
 
     def reloader(self) -> Reloader[Candidate]:
         steps: Steps[Any] = Steps(
@@ -221,5 +226,56 @@ def test_after_a_failure_it_tries_again_by_itself(monkeypatch: pytest.MonkeyPatc
     async def act(reloader: Reloader[Candidate]) -> None:
         reloader.changed((CONFIG,))
         await until(lambda: plant.installed == ["r2"])
+
+    assert during(plant, act).last.ok
+
+
+KEYS, THEIRS = "store:partners", "issuer:corp"
+
+
+def test_a_source_that_could_not_be_read_is_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its file will not change again: a key that was revoked in it would stay good."""
+    monkeypatch.setattr("sidecar.app.reload.AGAIN", 0.02)
+    plant = Plant(unreadable=[frozenset({KEYS}), frozenset({KEYS})])
+
+    async def act(reloader: Reloader[Candidate]) -> None:
+        reloader.changed((KEYS, THEIRS))
+        await until(lambda: len(plant.reread) == 3)
+        await asyncio.sleep(0.1)
+
+    during(plant, act)
+    assert plant.reread == [frozenset({KEYS, THEIRS}), frozenset({KEYS}), frozenset({KEYS})]
+    assert plant.validated == 0
+
+
+def test_what_is_unread_outlives_other_changes_and_faults(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sidecar.app.reload.AGAIN", 0.02)
+    plant = Plant(unreadable=[frozenset({KEYS}), frozenset({THEIRS}), RuntimeError("no thread")])
+
+    async def scenario() -> None:
+        reloader = plant.reloader()
+        reloader.changed((KEYS,))
+        running = asyncio.create_task(reloader.run())
+        await until(lambda: len(plant.reread) == 1)
+        reloader.changed((THEIRS,))
+        with pytest.raises(RuntimeError):
+            await running
+        running = asyncio.create_task(reloader.run())  # as the supervisor does
+        await until(lambda: len(plant.reread) == 4)
+        running.cancel()
+
+    asyncio.run(scenario())
+    assert plant.reread[-1] == frozenset({KEYS, THEIRS})
+
+
+def test_a_broken_configuration_is_not_validated_each_time_that_a_source_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sidecar.app.reload.AGAIN", 0.01)
+    plant = Plant([ConfigError((PROBLEM,)), Candidate("new", "r2")], unreadable=[frozenset({KEYS})] * 4)
+
+    async def act(reloader: Reloader[Candidate]) -> None:
+        reloader.changed((CONFIG, KEYS))
+        await until(lambda: len(plant.reread) == 4)
+        assert plant.validated == 1
+        await until(lambda: plant.installed == ["r2"])  # what was unreadable may have been the cause
 
     assert during(plant, act).last.ok
