@@ -10,13 +10,13 @@ from .odd import odd_pairs
 from .pairs import all_pairs
 
 HERE = Path(__file__).parent
-NEEDS_ENVOY = "test_differential.py"
+NEED_ENVOY = {HERE / "test_differential.py", HERE / "test_stack.py"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests that need Envoy."""
     for item in items:
-        if item.path == HERE / NEEDS_ENVOY:
+        if item.path in NEED_ENVOY:
             item.add_marker(pytest.mark.envoy)
 
 
