@@ -207,6 +207,9 @@ def test_tokens_need_a_request_authentication() -> None:
     assert kinds(run(policy(rules=[rule]))) == ["left-out"]
     assert run(policy("DENY", [rule])).blocked
     assert kinds(run(policy(rules=[rule]), authentication())) == []
+    nobody = authentication()
+    nobody["spec"] = {}
+    assert kinds(run(policy(rules=[rule]), nobody)) == ["left-out"]
 
 
 @pytest.mark.parametrize(
@@ -241,7 +244,7 @@ def test_issuers_are_said_whole() -> None:
         "fromCookies": ["c"], "outputClaimToHeaders": [{"header": "x-a", "claim": "a"}],
     }  # fmt: skip
     found = run(authentication(rule, {**ISSUER, "issuer": "https://b.example.com", "jwksUri": "http://keys.shop/keys"}))
-    assert kinds(found) == ["note"]
+    assert kinds(found) == ["note", "note"]
     one, other = found.issuers.values()
     places = [{"header": "x-token", "scheme": "Token"}, {"header": "x-raw"}, {"query": "t"}, {"cookie": "c"}]
     assert one["credentials"] == [{**place, "forward": True} for place in places]
@@ -296,6 +299,13 @@ def test_places_in_files_of_several_documents() -> None:
         read_resources([("p.yaml", b"kind: A\n---\nkind: [\n")])
     with pytest.raises(NotImportable, match="no kind"):
         read_resources([("p.yaml", b"a: 1\n")])
+
+
+def test_a_comment_is_one_line_whatever_a_file_is_called() -> None:
+    text = json.dumps(policy("ALLOW", [UNSAYABLE, GET])).encode()
+    written = config_text(translate(read_resources([("p\nadmin: {}\u2028.yaml", text)]), WISHES))
+    assert "\nadmin" not in written
+    Ours(written)
 
 
 def test_names_are_usable_and_distinct() -> None:

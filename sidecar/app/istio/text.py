@@ -28,13 +28,18 @@ def said(finding: Finding) -> str:
     return f"{place}{finding.subject}: {finding.message}{hint}"
 
 
+def _comment(text: str) -> str:
+    """A comment on one line, whatever a file is called."""
+    return "# " + "".join(char if char.isprintable() else "?" for char in text)
+
+
 def _lines(imported: Imported) -> Iterator[str]:
     yield "# Imported from Istio by `sidecar import istio` (docs/how-to/import-istio.md): one policy for each rule. Rules that deny come"
     yield "# first, then one that allows has to hold. Paths and hosts are compared as Istio has it: undecoded, and with the port."
     for kind in Kind:
         for finding in imported.findings:
             if finding.kind is kind:
-                yield f"# {WORDS[kind]}: {said(finding)}"
+                yield _comment(f"{WORDS[kind]}: {said(finding)}")
     yield "version: 1"
     yield from _server(imported)
     yield from _issuers(imported)
@@ -70,7 +75,7 @@ def _policies(imported: Imported) -> Iterator[str]:
     if imported.policies:
         yield "policies:"
     for policy in imported.policies:
-        yield f"  # {policy.comment}"
+        yield f"  {_comment(policy.comment)}"
         mode = {"mode": "shadow"} if policy.shadow else {}
         effect = {"effect": "deny" if policy.denies else "allow"}
         yield from block({policy.name: {**effect, **mode, "conditions": policy.conditions}}, 2)

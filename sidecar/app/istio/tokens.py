@@ -28,7 +28,7 @@ _READ: Final = frozenset(
 )  # fmt: skip
 _OUTPUT: Final = frozenset({"outputPayloadToHeader", "outputClaimToHeaders"})
 _SCHEME = re.compile(r"([!-~]+) ")
-_NO_TOKENS = "no RequestAuthentication for the workload is among the files: nobody's token is verified"
+_NO_TOKENS = "no issuer is imported for the workload (by a RequestAuthentication): nobody's token is verified"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +48,7 @@ def read_tokens(resources: Iterable[Resource], wishes: Wishes, findings: list[Fi
     """
     issuers: dict[str, dict[str, Any]] = {}
     names, split = Names(reserved={"anonymous"}), set(SPLIT)
-    asked = [one for one in resources if one.kind == AUTHENTICATION]
-    for resource in asked:
+    for resource in [one for one in resources if one.kind == AUTHENTICATION]:
         for number, rule in enumerate(_rules(resource, findings)):
             path: KeyPath = ("spec", "jwtRules", number)
             try:
@@ -59,9 +58,14 @@ def read_tokens(resources: Iterable[Resource], wishes: Wishes, findings: list[Fi
                 message = f"issuer {shown(str(rule.get('issuer', '')))!r} is not carried over: {error.message}"
                 findings.append(Finding(Kind.BLOCKING, resource.where(*path), resource.title, message, error.hint))
                 continue
+            if issuer["keys"].get("unsafe_http"):
+                message = (
+                    f"the keys of {shown(issuer['issuer'])!r} come by plain http, as in Istio: whoever sits on the way can replace them"
+                )
+                findings.append(Finding(Kind.NOTE, resource.where(*path), resource.title, message, "use https"))
             split.update(_texts(rule, "spaceDelimitedClaims"))
             issuers[names.take(_slug(issuer["issuer"]))] = issuer
-    return Tokens(issuers, frozenset(split), "" if asked else _NO_TOKENS)
+    return Tokens(issuers, frozenset(split), "" if issuers else _NO_TOKENS)
 
 
 def _check_single(issuer: Mapping[str, Any], others: Iterable[Mapping[str, Any]]) -> None:
@@ -108,7 +112,7 @@ def _issuer(rule: dict[str, Any], resource: Resource, path: KeyPath, wishes: Wis
 def _keys(rule: Mapping[str, Any], issuer: str) -> dict[str, Any]:
     url = rule.get("jwksUri", rule.get("jwks_uri"))
     if isinstance(url, str) and url:
-        return {"url": url, **({"unsafe_http": True} if fault_of_url(url, http_allowed=False) is not None else {})}
+        return {"url": url, **({"unsafe_http": True} if url.startswith("http://") else {})}
     inline = rule.get("jwks")
     if isinstance(inline, str) and inline:
         try:
