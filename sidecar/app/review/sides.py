@@ -11,7 +11,7 @@ from .demand import Demand
 from .grants import Granting
 from .reviewed import ANONYMOUS, Reviewed
 from .rows import Spot
-from .space import Meeting, meetings, table_of
+from .space import Meeting, all_meetings
 from .verdicts import Weighing
 
 Caller: TypeAlias = tuple[str, str]
@@ -83,7 +83,7 @@ class Sides:
     @cached_property
     def meetings(self) -> tuple[Meeting, ...]:
         """Every pair of routes that some request reaches."""
-        return tuple(meetings(table_of(self.old.reviewed.settings), table_of(self.new.reviewed.settings)))
+        return tuple(all_meetings(self.old.reviewed.settings, self.new.reviewed.settings))
 
     @cached_property
     def met(self) -> tuple[Met, ...]:

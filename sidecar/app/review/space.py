@@ -17,6 +17,7 @@ from .rows import Spot
 ANY_HOST = "any host"
 OTHER = "X-OTHER"
 """A method that no route names."""
+ANY_METHOD = "any method"
 ANY_SEGMENT = "{*}"
 
 Side: TypeAlias = Node[Spot] | Leaf[Spot] | None
@@ -36,7 +37,7 @@ class Meeting(NamedTuple):
     @property
     def place(self) -> str:
         """As people read it."""
-        methods = "any other method" if self.methods == (OTHER,) else ",".join(one for one in self.methods if one != OTHER)
+        methods = ",".join(one for one in self.methods if one != OTHER) or ANY_METHOD
         return f"{'preflight ' if self.preflight else ''}{methods} {'' if self.host == ANY_HOST else self.host}{self.path}"
 
 
@@ -47,6 +48,36 @@ def table_of(settings: Settings) -> RouteTable[Spot]:
         for pattern in route.paths:
             table.add(route if len(route.paths) == 1 else replace(route, paths=(pattern,)), Spot(route, pattern))
     return table
+
+
+def all_meetings(old: Settings, new: Settings) -> Iterator[Meeting]:
+    """Give every pair of routes that some request reaches."""
+    if old.server.paths == new.server.paths and _ways(old) == _ways(new):
+        yield from _same_ways(old, new)
+    else:
+        yield from meetings(table_of(old), table_of(new))
+
+
+def _ways(settings: Settings) -> dict[str, object]:
+    """What decides which requests reach a route."""
+    return {
+        route.name: (frozenset(route.hosts), route.paths, frozenset(route.methods), route.context, route.cors_preflight)
+        for route in settings.routes.values()
+    }
+
+
+def _same_ways(old: Settings, new: Settings) -> Iterator[Meeting]:
+    """Both trees are alike, so every request reaches the route of the same name: what most changes leave, and found in no time."""
+    for route in old.routes.values():
+        methods = tuple(sorted(route.methods)) or (OTHER,)
+        if "GET" in methods and "HEAD" not in methods:
+            methods = (*methods, "HEAD")
+        for pattern in route.paths:
+            one, other = Spot(route, pattern), Spot(new.routes[route.name], pattern)
+            for host in route.hosts or (ANY_HOST,):
+                yield Meeting(host, pattern, methods, one, other)
+                if route.cors_preflight:
+                    yield Meeting(host, pattern, methods, one, other, preflight=True)
 
 
 def meetings(old: RouteTable[Spot], new: RouteTable[Spot]) -> Iterator[Meeting]:
