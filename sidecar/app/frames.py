@@ -8,7 +8,7 @@ import io
 import pickle
 import struct
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, BinaryIO, Literal, NamedTuple
 
 from sidecar.model.errors import SidecarError
@@ -90,19 +90,3 @@ def write_parts(stream: BinaryIO, name: str, values: Sequence[object]) -> None:
     """Write a sequence in parts that are each quick to load; the receiver appends them."""
     for start in range(0, len(values), PART_SIZE):
         write_frame(stream, PART, (name, tuple(values[start : start + PART_SIZE])))
-
-
-def split(data: bytes) -> Iterator[tuple[bytes, bytes, int]]:
-    """Take whole output apart into (kind, payload, checksum). Raises BadFrame where it ends early or is too large."""
-    if len(data) > MAX_TOTAL:
-        raise BadFrame("the answer is too large")
-    at = 0
-    while at < len(data):
-        if at + HEADER.size > len(data):
-            raise BadFrame("the answer ends inside a frame")
-        kind, length, checksum = HEADER.unpack_from(data, at)
-        at += HEADER.size
-        if at + length > len(data):
-            raise BadFrame("the answer ends inside a frame")
-        yield kind, data[at : at + length], checksum
-        at += length

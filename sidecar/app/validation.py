@@ -9,7 +9,6 @@ import gc
 import os
 import pickle
 import re
-import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -26,7 +25,7 @@ from sidecar.model.settings import AttributeSettings, FileAttribute, KeyStoreSet
 from sidecar.model.steps import PAUSE
 
 from . import frames
-from .frames import END, HEADER, LENGTH, PART, PROBLEMS, PROTOCOL, SETTINGS, BadFrame, Request, loads, split
+from .frames import END, HEADER, LENGTH, PART, PROBLEMS, PROTOCOL, SETTINGS, BadFrame, Request, loads
 
 TIMEOUT = 60.0
 """Seconds for the child in all."""
@@ -59,33 +58,33 @@ def validate_sync(path: str, *, with_files: bool = True) -> Validated:
         ConfigError: it is not valid, or could not be validated.
 
     """
-    files = read_config(path)
-    answer = _run(_config_request(files, with_files=with_files, background=False), path)
-    return answer.validated(files.revision)
+    files, revision = _read(path)
+    answer = asyncio.run(_run(_config_request(files, with_files=with_files, background=False), path))
+    return answer.validated(revision)
 
 
 async def validate_async(path: str) -> Validated:
     """Do the same beside a serving front. Raises ConfigError."""
     files, revision = await asyncio.to_thread(_read, path)
-    answer = await _run_async(_config_request(files, with_files=True, background=True), path)
+    answer = await _run(_config_request(files, with_files=True, background=True), path)
     return answer.validated(revision)
 
 
 def read_key_file(store: KeyStoreSettings) -> tuple[KeyEntry, ...]:
     """Read a store's key file alone. Raises ConfigError."""
-    return _run(_key_request(store, background=False), store.path).keys(store.name)
+    return asyncio.run(_run(_key_request(store, background=False), store.path)).keys(store.name)
 
 
 async def read_key_file_async(store: KeyStoreSettings) -> tuple[KeyEntry, ...]:
     """Do the same beside a serving front. Raises ConfigError."""
     request = await asyncio.to_thread(_key_request, store, background=True)
-    return (await _run_async(request, store.path)).keys(store.name)
+    return (await _run(request, store.path)).keys(store.name)
 
 
 async def read_table_async(source: AttributeSettings) -> TableEntries:
     """Read the file of an attribute source alone, beside a serving front. Raises ConfigError."""
     request = await asyncio.to_thread(_table_request, source)
-    return (await _run_async(request, request.files[0][0])).table(source.name)
+    return (await _run(request, request.files[0][0])).table(source.name)
 
 
 def _read(path: str) -> tuple[ConfigFiles, str]:
@@ -189,30 +188,14 @@ class _Answer:
         return tuple(self.parts.get(f"table:{source}", ()))
 
 
-def _run(request: Request, path: str) -> _Answer:
-    answer = _Answer(path)
-    try:
-        done = subprocess.run(_command(), input=_encoded(request), capture_output=True, timeout=TIMEOUT, check=False, env=_environment())  # noqa: S603
-        for frame in split(done.stdout):
-            answer.take(*frame)
-    except subprocess.TimeoutExpired:
-        raise _failed(path, f"the validator took longer than {TIMEOUT:.0f} s") from None
-    except (BadFrame, ValueError) as error:
-        raise _failed(path, f"the validator answered with nonsense: {error}") from None
-    except OSError as error:
-        raise _failed(path, f"the validator could not be started: {error.strerror}") from None
-    _check_end(answer, done.returncode, done.stderr)
-    return answer
-
-
-async def _run_async(request: Request, path: str) -> _Answer:
+async def _run(request: Request, path: str) -> _Answer:
     answer = _Answer(path)
     pipe = asyncio.subprocess.PIPE
     try:
         async with asyncio.timeout(TIMEOUT):
             child = await asyncio.create_subprocess_exec(*_command(), stdin=pipe, stdout=pipe, stderr=pipe, env=_environment())
             try:
-                code, errors = await _talk(child, _encoded(request), answer)
+                code, errors = await _talk(child, _encoded(request), answer, paced=request.background)
             finally:
                 if child.returncode is None:
                     child.kill()
@@ -227,7 +210,7 @@ async def _run_async(request: Request, path: str) -> _Answer:
     return answer
 
 
-async def _talk(child: asyncio.subprocess.Process, request: bytes, answer: _Answer) -> tuple[int, bytes]:
+async def _talk(child: asyncio.subprocess.Process, request: bytes, answer: _Answer, *, paced: bool) -> tuple[int, bytes]:
     """Send the request and load the answer frame by frame; return exit code and stderr."""
     assert child.stdin is not None
     assert child.stdout is not None
@@ -236,25 +219,25 @@ async def _talk(child: asyncio.subprocess.Process, request: bytes, answer: _Answ
         child.stdin.write(request)
         await child.stdin.drain()
         child.stdin.close()
-        await _load(child.stdout, answer)
+        await _load(child.stdout, answer, paced=paced)
     except (ConnectionError, asyncio.IncompleteReadError):
         pass  # it died: the exit code says more
     errors = await child.stderr.read(4096)
     return await child.wait(), errors
 
 
-async def _load(stream: asyncio.StreamReader, answer: _Answer) -> None:
+async def _load(stream: asyncio.StreamReader, answer: _Answer, *, paced: bool) -> None:
     # A collection over everything loaded so far would stall a serving front for tens of milliseconds.
     collecting = gc.isenabled()
     gc.disable()
     try:
-        await _load_frames(stream, answer)
+        await _load_frames(stream, answer, paced=paced)
     finally:
         if collecting:
             gc.enable()
 
 
-async def _load_frames(stream: asyncio.StreamReader, answer: _Answer) -> None:
+async def _load_frames(stream: asyncio.StreamReader, answer: _Answer, *, paced: bool) -> None:
     total = 0
     while not answer.ended:
         kind, length, checksum = HEADER.unpack(await stream.readexactly(HEADER.size))
@@ -262,7 +245,8 @@ async def _load_frames(stream: asyncio.StreamReader, answer: _Answer) -> None:
         if total > frames.MAX_TOTAL:
             raise BadFrame("the answer is too large")
         answer.take(kind, await stream.readexactly(length), checksum)
-        await asyncio.sleep(PAUSE)
+        if paced:
+            await asyncio.sleep(PAUSE)
 
 
 def _command() -> list[str]:

@@ -16,7 +16,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from sidecar.app import frames, validation
-from sidecar.app.frames import END, HEADER, PART, PART_SIZE, PROBLEMS, SETTINGS, BadFrame, loads, split
+from sidecar.app.frames import END, HEADER, PART, PART_SIZE, PROBLEMS, SETTINGS, BadFrame, loads
 from sidecar.app.validation import Validated, read_key_file, read_key_file_async, validate_async, validate_sync
 from sidecar.model.errors import ConfigError
 from tests.support.settings import BASE, load_files
@@ -219,13 +219,15 @@ def test_what_is_no_frame_is_never_unpickled(payload: bytes, checksum: int) -> N
 
 
 @given(st.binary(max_size=40), st.sampled_from([SETTINGS, PART, PROBLEMS, END, b"?"]), st.integers(0, 50))
-def test_any_frames_are_split_or_refused(payload: bytes, kind: bytes, length: int) -> None:
-    data = HEADER.pack(kind, length, 0) + payload
-    try:
-        found = list(split(data))
-    except BadFrame:
-        return
-    assert b"".join(HEADER.pack(one, len(rest), checksum) + rest for one, rest, checksum in found) == data
+def test_frames_that_are_damaged_or_cut_short_are_refused(payload: bytes, kind: bytes, length: int) -> None:
+    async def load() -> None:
+        stream = asyncio.StreamReader()
+        stream.feed_data(HEADER.pack(kind, length, zlib.crc32(payload) ^ 1) + payload)
+        stream.feed_eof()
+        await validation._load_frames(stream, validation._Answer("x"), paced=False)
+
+    with pytest.raises((BadFrame, asyncio.IncompleteReadError)):
+        asyncio.run(load())
 
 
 def test_parts_load_in_slices(tmp_path: Path) -> None:
