@@ -2,6 +2,9 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from difflib import get_close_matches
+from heapq import nlargest
+from itertools import takewhile
+from operator import eq
 
 from sidecar.authz.require import Requirement
 from sidecar.model.decision import Deny
@@ -18,6 +21,8 @@ from .trace import describe_place, shown
 
 MAX_NAMED = 3
 """Routes, roles or differences that are named before the rest is only counted."""
+MAX_TRIED = 64
+"""Patterns with equally few differences of which the texts are compared: that takes a hundred times as long as counting."""
 SLIP = " (a slip?)"
 
 
@@ -46,37 +51,84 @@ def _near_routes(deny: Deny, request: CheckInput, snapshot: Snapshot) -> list[st
     host, path = canonical_host(request.host), canonical_path(request.path, folding=snapshot.routes.folding)
     if isinstance(path, Refused) or host is None:
         return []
-    found = [
-        ((len(missing), not missing[0].endswith(SLIP)), route.name, pattern, missing)
-        for route, pattern, missing in _differences(request.method, host, path.segments, snapshot)
-    ]
-    near = [one for one in sorted(found) if one[0] == min(found)[0]]
+    found = []
+    for route, pattern in _fewest(request.method, host, path.segments, snapshot.settings.routes.values()):
+        missing = _missing_of(request.method, host, path.segments, route, pattern)
+        likeness = _likeness(path.segments, _parts(pattern)) if missing[0].endswith(SLIP) else -1
+        found.append((-likeness, route.name, pattern, missing))
+    # Slips alone, the likeliest first, where there are any.
+    near = [one for one in sorted(found) if one[0] <= 0] or sorted(found)
     return [f"routes.{name} ({pattern}): {', '.join(missing)}" for _, name, pattern, missing in near[:MAX_NAMED]]
 
 
-def _differences(method: str, host: str, segments: tuple[str, ...], snapshot: Snapshot) -> Iterator[tuple[RouteSettings, str, list[str]]]:
-    """Give each pattern with what keeps it from matching; a pattern of quite another shape is none that somebody meant."""
-    for route in snapshot.settings.routes.values():
+def _fewest(method: str, host: str, segments: tuple[str, ...], routes: Iterable[RouteSettings]) -> list[tuple[RouteSettings, str]]:
+    """Give the patterns with the fewest differences, the MAX_TRIED likeliest of them; what differs more than MAX_NAMED times nobody meant.
+
+    It only counts: there may be ten thousand, and the event loop waits.
+    """
+    fewest, found = MAX_NAMED, list[tuple[RouteSettings, str]]()
+    for route in routes:
+        elsewhere = (not _hosts_fit(host, route)) + (not _methods_fit(method, route))
         for pattern in route.paths:
-            missing = list(_path_differences(segments, pattern.strip("/").split("/") if pattern != "/" else []))
-            if route.hosts and not any(_host_fits(host, wanted) for wanted in route.hosts):
-                missing.append(f"host {host} is not {', '.join(route.hosts[:MAX_NAMED])}")
-            if route.methods and method not in route.methods and not (method == "HEAD" and "GET" in route.methods):
-                missing.append(f"the method is {shown(method)}, not {' or '.join(route.methods[:MAX_NAMED])}")
-            if not missing:
-                missing.append("hidden by a route with a more specific host or path, or narrowed by context")
-            if len(missing) <= MAX_NAMED:
-                yield route, pattern, missing
+            parts = _parts(pattern)
+            apart = sum(have != want and want[0] != "{" for have, want in zip(segments, parts, strict=False))
+            count = elsewhere + apart + (not _length_fits(segments, parts)) or 1  # one where another route hides it
+            if count <= fewest:
+                if count < fewest:
+                    fewest, found = count, []
+                found.append((route, pattern))
+    return nlargest(MAX_TRIED, found, key=lambda one: _likeness(segments, _parts(one[1]))) if len(found) > MAX_TRIED else found
 
 
-def _path_differences(segments: tuple[str, ...], pattern: list[str]) -> Iterator[str]:
-    rest = bool(pattern) and pattern[-1].endswith("=**}")
-    if len(segments) != len(pattern) and not (rest and len(segments) >= len(pattern)):
-        yield f"the path has {len(segments)} parts, the route {len(pattern)}{' or more' if rest else ''}"
-    for position, (have, want) in enumerate(zip(segments, pattern, strict=False), 1):
-        if have != want and not want.startswith("{"):
+def _likeness(segments: tuple[str, ...], parts: list[str]) -> int:
+    """Characters at both ends that the first part that differs shares with what it should be."""
+    for have, want in zip(segments, parts, strict=False):
+        if have != want and want[0] != "{":
+            return _shared(have, want) + _shared(have[::-1], want[::-1])
+    return 0
+
+
+def _shared(one: str, other: str) -> int:
+    return sum(takewhile(bool, map(eq, one, other)))
+
+
+def _missing_of(method: str, host: str, segments: tuple[str, ...], route: RouteSettings, pattern: str) -> list[str]:
+    """Say what keeps a pattern from matching."""
+    missing = list(_path_differences(segments, _parts(pattern)))
+    if not _hosts_fit(host, route):
+        missing.append(f"host {host} is not {', '.join(route.hosts[:MAX_NAMED])}")
+    if not _methods_fit(method, route):
+        missing.append(f"the method is {shown(method)}, not {' or '.join(route.methods[:MAX_NAMED])}")
+    return missing or ["hidden by a route with a more specific host or path, or narrowed by context"]
+
+
+def _path_differences(segments: tuple[str, ...], parts: list[str]) -> Iterator[str]:
+    if not _length_fits(segments, parts):
+        yield f"the path has {len(segments)} parts, the route {len(parts)}{' or more' if _open(parts) else ''}"
+    for position, (have, want) in enumerate(zip(segments, parts, strict=False), 1):
+        if have != want and want[0] != "{":
             near = SLIP if get_close_matches(have, [want], cutoff=0.7) else ""
             yield f"part {position} is {shown(have)}, not {want}{near}"
+
+
+def _parts(pattern: str) -> list[str]:
+    return pattern.strip("/").split("/") if pattern != "/" else []
+
+
+def _open(parts: list[str]) -> bool:
+    return bool(parts) and parts[-1].endswith("=**}")
+
+
+def _length_fits(segments: tuple[str, ...], parts: list[str]) -> bool:
+    return len(segments) == len(parts) or (len(segments) > len(parts) and _open(parts))
+
+
+def _methods_fit(method: str, route: RouteSettings) -> bool:
+    return not route.methods or method in route.methods or (method == "HEAD" and "GET" in route.methods)
+
+
+def _hosts_fit(host: str, route: RouteSettings) -> bool:
+    return not route.hosts or any(_host_fits(host, wanted) for wanted in route.hosts)
 
 
 def _host_fits(host: str, wanted: str) -> bool:

@@ -9,7 +9,11 @@ import pytest
 
 from sidecar.authn import memory
 from sidecar.authn.memory import Known, Memory
+from sidecar.engine.nearest import nearest
+from sidecar.model.decision import Deny
+from sidecar.model.reason import Reason
 from sidecar.wire._gen.ext_authz_pb2 import CheckRequest
+from tests.support.inputs import make_input
 from tests.support.world import World, bearer, config, payload
 
 RATIO = 100
@@ -70,6 +74,19 @@ def test_a_large_check_with_many_raw_headers() -> None:
         line = http.header_map.headers.add()
         line.key, line.raw_value = f"x-{number}", b"v"
     assert costs(World(), message.SerializeToString()) < RATIO
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"], ids=["one difference", "two differences"])
+def test_explaining_among_ten_thousand_routes(method: str) -> None:
+    """It runs on the event loop, beside key fetches and probes. Before, it took 0.9 s, and minutes where all differ alike."""
+    routes = {
+        f"r{number}": SimpleNamespace(name=f"r{number}", paths=(f"/service-{number:05d}/items/{{id}}",), hosts=(), methods=("GET",))
+        for number in range(10_000)
+    }
+    snapshot: Any = SimpleNamespace(settings=SimpleNamespace(routes=routes), routes=SimpleNamespace(folding=False))
+    request, near = make_input(method=method, path="/servce-04711/items/7"), []
+    assert cpu(lambda: near.append(nearest(Deny(Reason.NO_ROUTE), request, snapshot)), 2) < 0.2
+    assert near[0][0].startswith("routes.r4711 (/service-04711/items/{id}): part 1 is servce-04711, not service-04711 (a slip?)")
 
 
 def test_making_room_among_entries_that_are_all_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
