@@ -189,6 +189,9 @@ def test_ports_are_settled_when_the_import_is_made() -> None:
     assert kinds(run(policy(rules=[rule]), port=None)) == ["left-out"]
     dominated = {"to": [{"operation": {"ports": ["81"]}}], **UNSAYABLE}
     assert kinds(run(policy("DENY", [dominated]))) == ["note"]
+    inside = {"when": [], "to": [{"operation": {"ports": ["81"], "verbs": ["GET"]}}, {"operation": {"methods": ["GET"]}}]}
+    found = run(policy("DENY", [inside]))
+    assert (kinds(found), allowed(found), allowed(found, method="POST")) == ([], False, True)
 
 
 def test_addresses_are_either_the_peers_or_those_behind_proxies() -> None:
@@ -254,6 +257,8 @@ def test_issuers_are_said_whole() -> None:
     ]
     assert other["keys"] == {"url": "http://keys.shop/keys", "unsafe_http": True}
     assert list(found.issuers) == ["idp-example-com", "b-example-com"]
+    (plain,) = run(authentication({**ISSUER, "fromParams": ["t"], "fromCookies": ["c"]})).issuers.values()
+    assert plain["credentials"] == [{"query": "t", "forward": False}, {"cookie": "c", "forward": False}]
 
 
 def test_a_claim_with_a_dot_is_mapped() -> None:
@@ -313,6 +318,12 @@ def test_names_are_usable_and_distinct() -> None:
     assert [names.take(text) for text in ("a.b/c", "a-b-c", "...", "anonymous", "x" * 80, "x" * 80)] == [
         "a-b-c", "a-b-c-2", "unnamed", "anonymous-2", "x" * 63, "x" * 61 + "-2",
     ]  # fmt: skip
+
+
+def test_a_path_with_a_query_matches_nothing_as_in_envoy() -> None:
+    for value in ("/a?x", "/a?*", "*?x", "/a#b"):
+        found = run(policy("ALLOW", [{"to": [{"operation": {"paths": [value]}}]}]))
+        assert (kinds(found), allowed(found, path="/a?x")) == (["note"], False)
 
 
 def test_one_path_spelled_in_another_way_goes_around_no_rule() -> None:
