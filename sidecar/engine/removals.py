@@ -28,7 +28,8 @@ def fold(name: str) -> str:
 class LookAlikes:
     """Finds header names that a backend could read as one of ours, and those under ``strip_headers``.
 
-    Names known to be harmless are remembered (bounded), so that a usual request costs one set operation.
+    Names known to be harmless are remembered (bounded), so that a usual request costs one set operation. The set belongs to the
+    thread that decides.
     """
 
     __slots__ = ("_folded", "_longest", "_ours", "_prefixes", "harmless")
@@ -57,7 +58,10 @@ class LookAlikes:
         # Envoy cannot remove pseudo-headers and Host; the configuration refuses patterns that would need it.
         if name[:1] != ":" and name != "host" and (folded in self._folded or folded.startswith(self._prefixes)):
             return True
-        if len(self.harmless) < MAX_HARMLESS and len(name) <= MAX_NAME:
+        if len(name) <= MAX_NAME:
+            if len(self.harmless) >= MAX_HARMLESS:
+                self.harmless.clear()  # in place, as others hold on to it; what is usual comes back with the next requests
+                self.harmless |= self._ours
             self.harmless.add(name)
         return False
 

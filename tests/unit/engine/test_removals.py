@@ -43,6 +43,19 @@ def test_the_memory_of_harmless_names_is_bounded_and_changes_nothing() -> None:
     assert len(finder.harmless) <= 4096 + len(OURS)
 
 
+def test_names_are_still_learnt_once_the_memory_was_full() -> None:
+    """Else whoever sends 4,096 names once keeps every later check off the short way, for as long as the snapshot lives."""
+    finder = LookAlikes(OURS, ("x-auth-*",))
+    known = finder.harmless  # the short way holds on to it
+    for index in range(5000):
+        finder.present(ListHeaders([(f"h-{index}", "v")]))
+    usual = ListHeaders([("accept", "v"), ("user-agent", "v"), *((name, "v") for name in OURS)])
+    assert finder.present(usual) == ()
+    assert known is finder.harmless
+    assert known.issuperset(usual.names())
+    assert finder.present(ListHeaders([("X_User_Id", "v"), ("x-auth-a", "v")])) == ("X_User_Id", "x-auth-a")
+
+
 @given(st.lists(st.text("xuseridX_-.", min_size=1, max_size=10)))
 def test_remembering_never_changes_an_answer(names: list[str]) -> None:
     finder = LookAlikes(OURS, ())
