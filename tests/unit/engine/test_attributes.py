@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from sidecar.authn.memory import Known
-from sidecar.engine.attributes import MAX_BYTES, AttributeMemory, AttributeRef
+from sidecar.engine.attributes import AttributeRef
 from sidecar.engine.check import Engine, _locate, _settle, decide_as
 from sidecar.engine.compile import compile_snapshot
 from sidecar.engine.snapshot import LiveTables, Snapshot
@@ -376,28 +376,6 @@ def test_tools_decide_with_a_memory_of_their_own() -> None:
     snapshot = snapshot_of(HEAD + SOURCE)
     who = snapshot.rbac.principal(person(roles=("manager",), attributes={"department": "eng"}), NOON)
     assert isinstance(decide_as(who, make_input(path="/posts/7"), snapshot, Instant(NOON, 0.0)), Generator)
-
-
-class TestMemory:
-    def test_is_bounded_and_keeps_what_is_used(self) -> None:
-        memory, ref = AttributeMemory(), AttributeRef()
-        big = Got({"a": "b"}, 64 * 1024, 0.0)
-        count = MAX_BYTES // (10 * 64 * 1024)
-        for number in range(count * 3):
-            memory.put((ref, (str(number),)), big)
-            first = memory.within((ref, ("0",)), 60.0, 1.0)
-            assert first is not None
-            first.used = True
-        assert count - 2 <= len(memory) <= count
-        assert memory.entries_of(ref) == len(memory)
-
-    def test_counts_by_source(self) -> None:
-        memory, one, other = AttributeMemory(), AttributeRef(), AttributeRef()
-        memory.put((one, ("a",)), Got(1, 1, 0.0))
-        memory.put((one, ("a",)), Got(2, 1, 0.0))
-        assert (memory.entries_of(one), memory.entries_of(other)) == (1, 0)
-        assert memory.within((one, ("a",)), 1.0, 0.5).value == 2
-        assert memory.within((other, ("a",)), 1.0, 0.5) is None
 
 
 def test_settings_are_all_there_is_to_an_answer() -> None:
