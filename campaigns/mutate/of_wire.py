@@ -35,6 +35,14 @@ FRONTS: tuple[Mutant, ...] = (
         (f"{_CHECKS}::test_above_max_in_flight_checks_are_refused_at_once",),
     ),
     Mutant(
+        "a-cancelled-fetch-is-a-fault",
+        "sidecar/wire/asks.py",
+        "return RefreshResult.UNAVAILABLE if isinstance(ask, RefreshKeys) else None",
+        "return None",
+        "With unsafe_error, a forged token that waits for keys during a reload could be let in.",
+        (f"{_CHECKS}::test_a_refresh_that_is_cancelled_has_no_keys",),
+    ),
+    Mutant(
         "no-refusal-of-what-would-be-late",
         "sidecar/wire/front_native.py",
         "if len(backlog) * pace > time_left:",

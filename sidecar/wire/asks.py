@@ -4,8 +4,19 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 
+from sidecar.model.ask import Ask, RefreshKeys, RefreshResult
+
 from .faults import report
 from .seam import Answerer, Pending
+
+
+def when_cancelled(ask: Ask) -> RefreshResult | None:
+    """Return the answer to an ask whose task was cancelled, though not by who waits for it; None where there is none.
+
+    A reload that replaces an issuer cancels the fetch of its keys. That is no fault of ours, which ``unsafe_error`` may let in:
+    a token of that issuer is all it takes to wait for it.
+    """
+    return RefreshResult.UNAVAILABLE if isinstance(ask, RefreshKeys) else None
 
 
 class LoopAsks:
@@ -44,11 +55,14 @@ class LoopAsks:
 
     def _done(self, call_id: int, pending: Pending, task: asyncio.Future[object]) -> None:
         self._tasks.pop(call_id, None)
-        error = None if task.cancelled() else task.exception()
-        if error is not None:
+        if task.cancelled():
+            value = when_cancelled(pending.ask)
+            self._answers.append((call_id, pending, value is not None, value))
+        elif (error := task.exception()) is not None:
             report("what a check waits for failed", error)
-        ok = not task.cancelled() and error is None
-        self._answers.append((call_id, pending, ok, task.result() if ok else None))
+            self._answers.append((call_id, pending, False, None))
+        else:
+            self._answers.append((call_id, pending, True, task.result()))
 
     def _end(self, call_id: int) -> None:
         task = self._tasks.get(call_id)

@@ -17,6 +17,7 @@ from sidecar.model.ask import Verify
 from sidecar.model.reason import Reason
 from sidecar.model.settings import ServerSettings
 
+from .asks import when_cancelled
 from .faults import report
 from .front import STOPPING, TOO_MANY, Desk, FrontParts, Limits, wait_quiet
 from .health import UNKNOWN_SERVICE, Health, Refusal
@@ -133,7 +134,10 @@ class GrpcioFront:
         if late:
             return self._checks.fail(pending, Reason.DEADLINE_EXCEEDED)
         if task.cancelled():
-            return self._checks.fail(pending, Reason.NOT_READY)
+            value = None if self._refusing else when_cancelled(pending.ask)
+            if value is not None:
+                return self._checks.resume(pending, value)
+            return self._checks.fail(pending, Reason.NOT_READY if self._refusing else Reason.INTERNAL_ERROR)
         error = task.exception()
         if error is not None:
             report("what a check waits for failed", error)

@@ -84,6 +84,8 @@ class StubLoop:
     async def __call__(self, ask: Ask) -> object:
         assert isinstance(ask, RefreshKeys)
         self.asked.append(ask.issuer)
+        if ask.issuer == "stopped":
+            raise asyncio.CancelledError
         try:
             if ask.issuer == "never":
                 await asyncio.Event().wait()

@@ -9,6 +9,7 @@ from dataclasses import replace
 import grpc
 import pytest
 
+from sidecar.model.ask import RefreshResult
 from sidecar.model.reason import Reason
 from tests.support.grpc_client import CHECK, code_of, connect
 
@@ -72,6 +73,14 @@ async def test_an_ask_that_is_not_answered_ends_at_the_deadline(start: Start):
         assert server.checks.failed == [(b"ask:never", Reason.DEADLINE_EXCEEDED)]
         assert server.checks.closed == 1
         await eventually(lambda: server.loop.cancelled == ["never"])
+        await server.settled()
+
+
+async def test_a_refresh_that_is_cancelled_has_no_keys(start: Start):
+    """By a reload, which anybody's token may be waiting through: no fault of ours, which ``unsafe_error`` would let in."""
+    async with start() as server, connect(server.front.address) as client:
+        assert await client.check(b"ask:stopped", timeout=5) == b"done:ask:stopped"
+        assert server.checks.answers == [RefreshResult.UNAVAILABLE]
         await server.settled()
 
 
