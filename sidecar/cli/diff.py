@@ -14,6 +14,8 @@ from .times import moment
 if TYPE_CHECKING:
     from sidecar.app.review.changes import Change, Setting, State
     from sidecar.app.review.compare import Difference
+    from sidecar.app.review.replay import Replay
+    from sidecar.app.review.run import Compared
 
 COLOURS = {"opens": "red", "changes": "yellow", "closes": "green", "none": "white"}
 OPENS = 3
@@ -28,6 +30,7 @@ MAX_CHANGES = 200
     epilog=examples(
         "sidecar diff old.yaml new.yaml",
         "sidecar diff /etc/sidecar/conf.d ./conf.d --no-files --fail-on any      # in CI",
+        "sidecar diff old.yaml new.yaml --records decisions.jsonl        # and what would have been decided otherwise",
         "sidecar diff old.yaml new.yaml --output json | jq '.changes[] | select(.effect == \"opens\")'",
     ).replace(EPILOG_CODES, CODES),
 )
@@ -40,40 +43,53 @@ MAX_CHANGES = 200
     show_default=True,
     help="When to exit with 3: something opens or may open; access changes in any way; never.",
 )
+@click.option(
+    "--records",
+    type=click.Path(exists=True, dir_okay=False),
+    help="Decision records, one JSON object a line: decide them again under both, and list what comes out otherwise.",
+)
 @click.option("--no-files", is_flag=True, help="Look at no file that the configurations name: API keys are left out.")
 @click.option("--at", metavar="TIME", help="Compare as of this time (RFC 3339), instead of now: grants begin and end.")
 @click.option("--all", "everything", is_flag=True, help=f"Print every change; without it, {MAX_CHANGES} at most.")
 @click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Print for people or for programs.")
-def command(old: str, new: str, fail_on: str, no_files: bool, at: str | None, everything: bool, output: str) -> None:
+def command(old: str, new: str, fail_on: str, records: str | None, no_files: bool, at: str | None, everything: bool, output: str) -> None:
     """Say which access opens, closes or changes from one configuration to another.
 
     Worked out from what both demand, whatever the files look like: for each route and each kind of caller always, never or depends, the
     last with its conditions. Routes are matched by what reaches them. Where conditions differ and neither set implies the other, the change
     is called `changes`, shown with both, and counts as opening. Issuers, claims, roles, users, keys, headers and unsafe settings are
     compared, too.
+
+    --records decides recorded requests again with the engine itself. What a record does not keep (roles and claims of a token, headers,
+    query, body) is left open: where the answer hinges on that, it says so.
     """
     from sidecar.app.review.run import review_change  # noqa: PLC0415 - starts the validator
 
     wall = moment(at)
     try:
-        found = review_change(old, new, with_files=not no_files, wall=wall)
+        found = review_change(old, new, records, with_files=not no_files, wall=wall)
     except (SidecarError, OSError) as error:
         fail(error, output, exits.NEGATIVE)
     if output == "json":
         print_json(data_of(found))
     else:
-        _print(found, None if everything else MAX_CHANGES)
+        _print(found.difference, None if everything else MAX_CHANGES)
+        if found.replay is not None:
+            _print_replay(found.replay, None if everything else MAX_CHANGES)
     leave(OPENS if _fails(found, fail_on) else exits.OK)
 
 
-def _fails(found: "Difference", fail_on: str) -> bool:
+def _fails(found: "Compared", fail_on: str) -> bool:
     if fail_on == "none":
         return False
-    return found.effect in ({"opens", "changes"} if fail_on == "opens" else {"opens", "changes", "closes"})
+    effects = {found.difference.effect, *(found.replay.effects if found.replay is not None else ())}
+    return not effects.isdisjoint({"opens", "changes"} if fail_on == "opens" else {"opens", "changes", "closes"})
 
 
-def data_of(found: "Difference") -> dict[str, object]:
+def data_of(compared: "Compared") -> dict[str, object]:
     """Everything, for programs."""
+    found = compared.difference
+    replayed = compared.replay
     return {
         "old": found.old,
         "new": found.new,
@@ -89,6 +105,7 @@ def data_of(found: "Difference") -> dict[str, object]:
         ],
         "settings": [setting._asdict() for setting in found.settings],
         "notes": found.notes,
+        "records": None if replayed is None else {**replayed._asdict(), "changes": [change._asdict() for change in replayed.changes]},
     }
 
 
@@ -107,6 +124,19 @@ def _print(found: "Difference", most: int | None) -> None:
     for note in found.notes:
         click.echo(f"note: {note}")
     click.echo(_summary(found))
+
+
+def _print_replay(replay: "Replay", most: int | None) -> None:
+    counts = ", ".join(f"{count} {name}" for name, count in replay.counts.items())
+    click.echo(f"records decided again: {counts or 'none'}")
+    for why, count in replay.left_out.items():
+        click.echo(f"  left out: {count} ({why})")
+    for change in replay.changes[:most]:
+        effect = paint(change.effect.ljust(7), COLOURS[change.effect])
+        click.echo(f"{effect}  {change.times} times {change.caller}: {change.method} {change.host}{change.path} (such as {change.example})")
+        click.echo(f"           {change.before} → {change.after}" + (f", hinging on {change.hinges}" if change.hinges else ""))
+    if most is not None and len(replay.changes) > most:
+        click.echo(f"… and {len(replay.changes) - most} more (--all)")
 
 
 def _about(change: "Change") -> str:

@@ -9,7 +9,7 @@ from sidecar.model.settings import RouteSettings, Settings
 
 from .atoms import Atom, Audience, Capped, Holds, Named, Scope, implies
 from .grants import NOBODY, Granting
-from .meaning import Meanings, resources_at
+from .meaning import Meanings, resources_at, source_of
 
 PERMISSIONS = frozenset({"permission", "all_permissions", "any_permission"})
 ROLES = frozenset({"role", "all_roles", "any_role"})
@@ -64,7 +64,9 @@ class Demands:
         self._known: dict[object, Demand] = {}
         self._either: dict[tuple[str, ...], AnyOf] = {}
         self._on_resources = {
-            policy.name for policy in settings.policies.values() if any(name.startswith("resource.") for name in policy.attributes)
+            policy.name
+            for policy in settings.policies.values()
+            if any(name.startswith("resource.") or source_of(settings, name) is not None for name in policy.attributes)
         }
 
     def of(self, route: RouteSettings, pattern: str, *, capped: bool = False) -> Demand:

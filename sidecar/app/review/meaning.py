@@ -14,6 +14,7 @@ from sidecar.model.settings import RouteSettings, Settings
 
 from .atoms import Atom, Leaf
 from .grants import NOBODY, Granting
+from .words import plain
 
 Part: TypeAlias = tuple[frozenset[str], frozenset[Atom]]
 """Roles and atoms of which one has to hold."""
@@ -45,8 +46,7 @@ class Meanings:
 
     def parts(self, condition: Condition, resources: Mapping[str, str], *, wanted: bool) -> tuple[Part, ...]:
         """Return the clauses that all have to hold for the condition to be true, or with ``wanted`` False: to be false."""
-        used = tuple(sorted((name, resources.get(name[9:], "")) for name in attributes_of(condition) if name.startswith("resource.")))
-        key = (id(condition), wanted, used)  # conditions live as long as the settings
+        key = (id(condition), wanted, tuple(sorted(resources.items())))  # conditions live as long as the settings
         known = self._known.get(key)
         if known is None:
             found = self._clauses(condition, resources, wanted=wanted)
@@ -100,6 +100,9 @@ class Meanings:
 
     def _definition(self, name: str, resources: Mapping[str, str]) -> Hashable:
         """What gives the attribute its value, where a configuration has a say in that."""
+        source = source_of(self._settings, name)
+        if source is not None:
+            return "source", repr(plain(source)), tuple(sorted(resources.items()))  # its address may hold variables of the path
         if name in {"user.role", "user.permissions"}:
             return self._roles_token
         if name in {"environment.time", "environment.date", "environment.weekday"}:
@@ -111,6 +114,14 @@ class Meanings:
         if name.startswith("resource."):
             return resources.get(name.removeprefix("resource."))
         return None
+
+
+def source_of(settings: Settings, name: str) -> object:
+    """Return the settings of the source that gives an attribute, or a field of it; None: no source does."""
+    for source in settings.attributes.values():
+        if name == source.provides or name.startswith(f"{source.provides}."):
+            return source
+    return None
 
 
 def _literals(operand: Operand) -> tuple[str, ...] | None:

@@ -2,13 +2,17 @@
 
 import gc
 from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
 
 from sidecar.adapters.clock import SystemClock
 from sidecar.app.validation import Validated
 
 from .access import access
-from .compare import Difference, compare_validated
+from .compare import Difference, compare
+from .recorded import read_records
+from .replay import Replay, replay
 from .reviewed import Reviewed, load
+from .sides import Sides
 from .whocan import Review, who_can
 
 
@@ -22,10 +26,18 @@ def review_access(config: str, principal: str, *, with_files: bool, wall: float 
     return access(_reviewed(config, with_files, wall), principal)
 
 
-def review_change(old: str, new: str, *, with_files: bool, wall: float | None) -> Difference:
-    """Compare two configurations. Raises ConfigError."""
+class Compared(NamedTuple):
+    """``replay`` None: there were no records."""
+
+    difference: Difference
+    replay: Replay | None
+
+
+def review_change(old: str, new: str, records: str | None, *, with_files: bool, wall: float | None) -> Compared:
+    """Compare two configurations, and what both make of records. Raises ConfigError, OSError."""
     both = _load_both(old, new, with_files=with_files)
-    return compare_validated(*both, (old, new), _moment(wall), with_files=with_files)
+    sides = Sides(*both, (old, new), _moment(wall), with_files=with_files)
+    return Compared(compare(sides), None if records is None else replay(sides, read_records(records)))
 
 
 def _load_both(old: str, new: str, *, with_files: bool) -> tuple[Validated, Validated]:

@@ -20,6 +20,10 @@ def other_changes(sides: Sides) -> Iterator[Setting]:
     yield from _headers(old, new)
     yield from _roles(sides.old.reviewed.granting, sides.new.reviewed.granting)
     yield from _policies(old, new)
+    for name in dict.fromkeys((*old.attributes, *new.attributes)):
+        before, after = (text_of(plain(side.attributes.get(name))) for side in (old, new))
+        if before != after:
+            yield Setting("none", "attributes", name, before, after)
 
 
 def _unsafe(old: Settings, new: Settings) -> Iterator[Setting]:

@@ -13,6 +13,8 @@ from .atoms import Atom, Audience, Begins, Capped, Ends, Holds, Leaf, Named, Sco
 from .demand import Clause, Demand
 from .grants import NOBODY
 from .holders import Holder
+from .meaning import source_of
+from .recorded import NoHeaders
 from .reviewed import Reviewed
 
 Verdict: TypeAlias = Literal["always", "depends", "never"]
@@ -25,20 +27,7 @@ class Left(NamedTuple):
     met: tuple[Clause, ...]
 
 
-class _NoHeaders:
-    merged = False
-
-    def names(self) -> tuple[str, ...]:
-        return ()
-
-    def get(self, name: str) -> str | None:  # noqa: ARG002 - the protocol's
-        return None
-
-    def all(self, name: str) -> tuple[str, ...]:  # noqa: ARG002
-        return ()
-
-
-_NO_REQUEST = CheckInput("GET", "", "/", _NoHeaders(), "", "", {}, NO_CONTENT)
+_NO_REQUEST = CheckInput("GET", "", "/", NoHeaders(), "", "", {}, NO_CONTENT)
 
 
 class Weighing:
@@ -130,7 +119,8 @@ class Weighing:
         if names is None:
             names = self._attributes[leaf] = attributes_of(leaf.condition)
         resources = _constants(leaf)
-        if not all(_is_known(name, holder, resources) for name in names):
+        settings = self._reviewed.settings
+        if not all(_is_known(name, holder, resources) and source_of(settings, name) is None for name in names):
             return None
         key = (holder, leaf)
         if key not in self._settled:
