@@ -5,7 +5,7 @@ costs a lookup each, without a lock and without the loop. The loop only asks, an
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, TypeAlias
 
 from sidecar.authz.facts import NOT_HAD, Facts
@@ -62,12 +62,14 @@ class Entry:
 class AttributeMemory:
     """Answers of HTTP sources, bounded by estimated bytes, the least recently used go first (roughly)."""
 
-    __slots__ = ("_bytes", "_entries", "_of", "count")
+    __slots__ = ("_bytes", "_entries", "_of", "count", "get")
 
     def __init__(self, count: CacheCount | None = None) -> None:
         """Start empty; count lookups into ``count``."""
         self.count = count or CacheCount()
         self._entries: OrderedDict[Key, Entry] = OrderedDict()
+        self.get = self._entries.get
+        """The answer, or None, whatever its age; whoever finds it good sets ``used``."""
         self._of: dict[AttributeRef, int] = {}
         self._bytes = 0
 
@@ -82,10 +84,6 @@ class AttributeMemory:
         """Return the answer if it is younger than ``age`` seconds."""
         entry = self._entries.get(key)
         return entry if entry is not None and mono < entry.at + age else None
-
-    def known(self, key: Key) -> bool:
-        """Whether there is an answer, of whatever age."""
-        return key in self._entries
 
     def put(self, key: Key, got: Got) -> None:
         """Remember an answer, and make room."""
@@ -117,15 +115,16 @@ class AttributeMemory:
 class HttpSource:
     """A source that is asked over HTTP."""
 
-    __slots__ = ("_url", "attribute", "denies", "name", "names", "ref", "settings")
+    __slots__ = ("_url", "attribute", "cache", "denies", "name", "ref", "settings", "values")
 
     def __init__(self, source: AttributeSettings, settings: HttpAttribute, ref: AttributeRef) -> None:
         """Compile. ``ref`` stands for the source as it is configured: answers are remembered under it."""
         self.name, self.attribute, self.denies = source.name, source.provides, source.denies
         self.settings = settings
+        self.cache = settings.cache
         self.ref = ref
         self._url = UrlTemplate(settings.url)
-        self.names = self._url.names
+        self.values = _reader(self._url.names)
 
     def request(self, values: Values) -> AttributeRequest | None:
         """Return what to ask for; None where these values cannot be asked about."""
@@ -136,13 +135,13 @@ class HttpSource:
 class TableSource:
     """A source that is a table: of a file (``ref.table``, None until it was read), or of the configuration."""
 
-    __slots__ = ("_default", "_key", "attribute", "denies", "name", "names", "ref")
+    __slots__ = ("_default", "_key", "attribute", "denies", "name", "ref", "values")
 
     def __init__(self, source: AttributeSettings, settings: FileAttribute | StaticAttribute, ref: AttributeRef) -> None:
         """Compile."""
         self.name, self.attribute, self.denies = source.name, source.provides, source.denies
         self._key = KeyTemplate(settings.key)
-        self.names = self._key.names
+        self.values = _reader(self._key.names)
         self._default: JsonValue = None
         self.ref = ref
         if isinstance(settings, StaticAttribute):
@@ -185,20 +184,30 @@ def _compiled(one: AttributeSettings, ref: AttributeRef) -> Source:
     return TableSource(one, one.source, ref)
 
 
-def _values(names: Iterable[str], facts: Facts) -> Any:
-    """The values of these variables: None where nobody is signed in whose id it could be, NOT_HAD where a resource is not known."""
-    found = []
-    for name in names:
-        if name == USER_ID:
-            value = facts.principal.identity.subject or None
-            if value is None:
-                return None
-        else:
+def _reader(names: Values) -> Callable[[Facts], Any]:
+    """Make what reads the values of these variables.
+
+    It gives None where nobody is signed in whose id it could be, NOT_HAD where the route says nothing of a resource.
+    """
+    if len(names) == 1 and names[0] != USER_ID:
+        name = names[0]
+
+        def one(facts: Facts) -> Any:
             value = facts.resource(name)
+            return NOT_HAD if value is None else (value,)
+
+        return one
+
+    def several(facts: Facts) -> Any:
+        found = []
+        for name in names:
+            value = (facts.principal.identity.subject or None) if name == USER_ID else facts.resource(name)
             if value is None:
-                return NOT_HAD
-        found.append(value)
-    return tuple(found)
+                return None if name == USER_ID else NOT_HAD
+            found.append(value)
+        return tuple(found)
+
+    return several
 
 
 class CheckAttributes:
@@ -227,7 +236,7 @@ class CheckAttributes:
 
     def _look(self, name: str, facts: Facts) -> Any:
         source = self._sources.by_attribute[name]
-        values = _values(source.names, facts)
+        values = source.values(facts)
         if values is None or values is NOT_HAD:
             if values is NOT_HAD:
                 self.why[source.name] = NOT_ASKABLE
@@ -238,15 +247,15 @@ class CheckAttributes:
                 self.why[source.name] = source.why_not()
             return value
         memory = self._memory
-        entry = memory.within((source.ref, values), source.settings.cache, self._mono)
-        if entry is not None:
+        entry = memory.get((source.ref, values))
+        if entry is None:
+            memory.count.miss += 1
+        elif self._mono < entry.at + source.cache:
             memory.count.hit += 1
             entry.used = True
             return entry.value
-        if memory.known((source.ref, values)):
-            memory.count.stale += 1
         else:
-            memory.count.miss += 1
+            memory.count.stale += 1
         self._values[name] = values
         return NOT_HAD
 
