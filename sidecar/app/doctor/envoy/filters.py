@@ -12,6 +12,46 @@ ISTIO_RBAC = "envoy.filters.http.rbac"
 DEFAULT_TIMEOUT = 0.2
 LONG_TIMEOUT = 10.0
 FORBIDDEN = frozenset({"Forbidden", 403})
+FAULTS = frozenset(
+    {
+        *range(500, 600),
+        "InternalServerError",
+        "NotImplemented",
+        "BadGateway",
+        "ServiceUnavailable",
+        "GatewayTimeout",
+        "HTTPVersionNotSupported",
+        "VariantAlsoNegotiates",
+        "InsufficientStorage",
+        "LoopDetected",
+        "NotExtended",
+        "NetworkAuthenticationRequired",
+    }
+)
+"""Envoy's names of them, and numbers."""
+NO_ERRORS = frozenset(
+    {
+        "Continue",
+        "OK",
+        "Created",
+        "Accepted",
+        "NonAuthoritativeInformation",
+        "NoContent",
+        "ResetContent",
+        "PartialContent",
+        "MultiStatus",
+        "AlreadyReported",
+        "IMUsed",
+        "MultipleChoices",
+        "MovedPermanently",
+        "Found",
+        "SeeOther",
+        "NotModified",
+        "UseProxy",
+        "TemporaryRedirect",
+        "PermanentRedirect",
+    }
+)
 V3 = frozenset({"V3", 2})
 PERCENT = {"HUNDRED": 100.0, "TEN_THOUSAND": 10_000.0, "MILLION": 1_000_000.0, 1: 10_000.0, 2: 1_000_000.0}
 
@@ -62,8 +102,10 @@ def _check_failure(config: Node, findings: Findings) -> None:
             "a sidecar that cannot be asked looks like a denial (403)",
             "status_on_error: {code: ServiceUnavailable}",
         )
-    elif code.number is not None and code.number < 400:  # noqa: PLR2004 - HTTP's own bound
+    elif code.word in NO_ERRORS or (code.number is not None and code.number < 400):  # noqa: PLR2004 - HTTP's own bound
         findings.error("envoy.status_on_error", code.where, "a fault is answered like a success", "{code: ServiceUnavailable}")
+    elif code.word not in FAULTS and code.number not in FAULTS:
+        findings.warning("envoy.status_on_error", code.where, "a fault is not answered like one (5xx)", "{code: ServiceUnavailable}")
 
 
 def _check_switches(config: Node, findings: Findings) -> None:
