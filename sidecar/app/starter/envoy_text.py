@@ -25,6 +25,8 @@ static_resources:
           stat_prefix: ingress
           # This Envoy is the edge: it appends the peer's address to x-forwarded-for.
           use_remote_address: true
+          # No peer counts as internal (all private addresses do by default): x-envoy-* headers come from nobody.
+          internal_address_config: {cidr_ranges: [{address_prefix: 0.0.0.0, prefix_len: 32}]}
           # One meaning for each path and header.
           normalize_path: true
           merge_slashes: true
@@ -35,6 +37,7 @@ static_resources:
             max_stream_duration: 3600s
             idle_timeout: 3600s
           request_headers_timeout: 10s
+          http2_protocol_options: {max_concurrent_streams: 100, initial_stream_window_size: 65536, initial_connection_window_size: 1048576}
           http_filters:
           - name: envoy.filters.http.ext_authz
             typed_config:
@@ -69,6 +72,8 @@ static_resources:
       envoy.extensions.upstreams.http.v3.HttpProtocolOptions:
         "@type": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions
         explicit_http_config: {http2_protocol_options: {}}
+    # Under overload, what is above these open checks is refused here (503), so that the sidecar has its time for the others.
+    circuit_breakers: {thresholds: [{max_requests: 128, max_pending_requests: 1024}]}
     # Notices a sidecar that shuts down within its shutdown_delay (5s).
     health_checks:
     - {timeout: 0.5s, interval: 1s, no_traffic_interval: 1s, unhealthy_threshold: 2, healthy_threshold: 1, grpc_health_check: {}}
@@ -86,6 +91,14 @@ static_resources:
       endpoints:
       - lb_endpoints:
         - endpoint: {address: @SERVICE@}
+
+# Without a bound, connections alone can use up Envoy's file descriptors and memory.
+overload_manager:
+  resource_monitors:
+  - name: envoy.resource_monitors.global_downstream_max_connections
+    typed_config:
+      "@type": type.googleapis.com/envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig
+      max_active_downstream_connections: 10000
 """
 
 

@@ -10,6 +10,9 @@ from .tree import Node
 
 UPSTREAM_TLS = "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext"
 HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+MAX_REQUESTS = 128
+"""Checks that may be open, as shipped (docs/adr/0012)."""
+DEFAULT_PRIORITY = frozenset({None, "DEFAULT", 0})
 _PLAIN = "a Unix socket or loopback in the same pod, or TLS on both sides (server.tls, transport_socket)"
 
 
@@ -78,6 +81,7 @@ def _check_cluster(cluster: Node, assignments: Mapping[str, Node], expected: Exp
         )
     _check_protocol(cluster, findings)
     _check_health(cluster, expected, findings)
+    _check_bound(cluster, findings)
     if findings.sound_since(start):
         where = f"{len(endpoints)} endpoint{'' if len(endpoints) == 1 else 's'}" if endpoints else "endpoints come by discovery"
         findings.ok("envoy.cluster", cluster.where, f"the cluster {name.text!r} reaches the sidecar safely; {where}")
@@ -166,3 +170,16 @@ def _check_health(cluster: Node, expected: Expected | None, findings: Findings) 
                 f"({expected.shutdown_delay:g} s) only",
                 "interval 1s, unhealthy_threshold 2, or a longer shutdown_delay",
             )
+
+
+def _check_bound(cluster: Node, findings: Findings) -> None:
+    """Without a bound at Envoy each check that comes costs the sidecar time, refused or not."""
+    breakers = cluster.get("circuit_breakers")
+    bounds = [one.get("max_requests") for one in breakers.get("thresholds").items() if one.get("priority").word in DEFAULT_PRIORITY]
+    if not bounds or any(bound.number is None or bound.number > MAX_REQUESTS for bound in bounds):
+        findings.warning(
+            "envoy.circuit_breakers",
+            breakers.where,
+            f"more than {MAX_REQUESTS} checks may be open (1024 unless it is said): under overload none is answered in time",
+            f"circuit_breakers: {{thresholds: [{{max_requests: {MAX_REQUESTS}}}]}} (docs/explanation/performance.md#overload)",
+        )

@@ -3,6 +3,7 @@
 import re
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -17,7 +18,7 @@ from sidecar.app.starter.wishes import DEFAULT_ROUTES, BadWish, Wishes, read_rou
 from sidecar.config.files import read_config
 from sidecar.config.load import Loaded, load
 from tests.docs.test_links import anchors
-from tests.support.envoy_config import bad
+from tests.support.envoy_config import SHIPPED, bad
 
 LISTENS = ("unix:///run/sidecar/check.sock", "localhost:9191", "[::1]:9191")
 TRANSPORTS = ("auto", "native", "grpcio")
@@ -57,6 +58,32 @@ def test_every_combination_is_valid_and_fits(tmp_path: Path, listen: str, transp
     findings = Findings()
     check_envoy(read_envoy(str(tmp_path / "envoy.yaml")), expected_of(settings), findings)
     assert bad(findings.all) == []
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "circuit_breakers.thresholds",
+        "internal_address_config.cidr_ranges",
+        "http2_protocol_options.max_concurrent_streams",
+        "overload_manager.resource_monitors",
+    ],
+)
+def test_the_starter_bounds_what_the_shipped_configuration_bounds(path: str) -> None:
+    """What is bounded nowhere can be used up by anybody."""
+    texts = (envoy_text(Wishes()), SHIPPED.read_text())
+    ours, shipped = (found(yaml.safe_load(text), path.split(".")) for text in texts)
+    assert ours == shipped != []
+
+
+def found(value: Any, path: list[str]) -> list[Any]:
+    """Every value in which this path of keys ends, wherever it begins."""
+    below = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    values = [one for child in below for one in found(child, path)]
+    here = value
+    for name in path:
+        here = here.get(name) if isinstance(here, dict) else None
+    return values if here is None else [here, *values]
 
 
 def test_each_section_has_a_line_that_leads_to_its_page() -> None:

@@ -136,6 +136,20 @@ CLUSTER: list[tuple[str, Change, str, str]] = [
         "warning",
         "envoy.health_checks",
     ),
+    ("no bound", lambda p: p.cluster.pop("circuit_breakers"), "warning", "envoy.circuit_breakers"),
+    ("Envoy's bound", lambda p: p.cluster.update(circuit_breakers={"thresholds": [{}]}), "warning", "envoy.circuit_breakers"),
+    (
+        "a wide bound",
+        lambda p: p.cluster.update(circuit_breakers={"thresholds": [{"max_requests": 1024}]}),
+        "warning",
+        "envoy.circuit_breakers",
+    ),
+    (
+        "a bound for others",
+        lambda p: p.cluster.update(circuit_breakers={"thresholds": [{"priority": "HIGH", "max_requests": 128}]}),
+        "warning",
+        "envoy.circuit_breakers",
+    ),
     ("HTTP/1", lambda p: p.cluster.pop("typed_extension_protocol_options"), "error", "envoy.http2"),
     ("elsewhere", lambda p: p.address.update(pipe={"path": "/run/other.sock"}), "warning", "envoy.address"),
     ("unknown", lambda p: p.service.update(envoy_grpc={"cluster_name": "gone"}), "warning", "envoy.cluster"),
@@ -231,6 +245,19 @@ def test_plain_tcp_is_for_loopback(tmp_path: Path) -> None:
     assert bad(diagnosed(tmp_path, lambda p: p.move_to("127.0.0.1", 9999), side)) == [("warning", "envoy.address")]
     far = bad(diagnosed(tmp_path, lambda p: p.move_to("10.0.0.7"), side))
     assert far == [("error", "envoy.plaintext"), ("warning", "envoy.address")]
+
+
+@pytest.mark.parametrize("code", [503, "503", 500, "ServiceUnavailable", "GatewayTimeout", "LoopDetected"])
+def test_each_fault_is_a_good_status(tmp_path: Path, code: object) -> None:
+    assert bad(diagnosed(tmp_path, lambda p: p.filter.update(status_on_error={"code": code}), expected())) == []
+
+
+@pytest.mark.parametrize(
+    "threshold", [{"max_requests": 64}, {"priority": "DEFAULT", "max_requests": 128}, {"priority": 0, "maxRequests": "128"}]
+)
+def test_each_narrow_bound_is_a_good_one(tmp_path: Path, threshold: dict[str, object]) -> None:
+    thresholds = [{"priority": "HIGH", "max_requests": 1024}, threshold]
+    assert bad(diagnosed(tmp_path, lambda p: p.cluster.update(circuit_breakers={"thresholds": thresholds}), expected())) == []
 
 
 def test_tls_has_to_verify(tmp_path: Path) -> None:
