@@ -9,13 +9,16 @@ import pytest
 
 from .site import ROOT, Running, Site, eventually, replace
 
+CANARY = "s3cr3t-canary"
 POLICY = """
 policies:
   open: {effect: allow, conditions: {resource.class: {equals: public}}}
   owned: {effect: allow, conditions: {resource.owner: {equals: user.id}}}
 attributes:
   classes: {provides: resource.class, file: {path: ../keys/classes.csv, format: csv, key: "{id}"}}
-  owner: {provides: resource.owner, http: {url: "http://127.0.0.1:1/{id}"}}
+  owner:
+    provides: resource.owner
+    http: {url: "http://127.0.0.1:1/{id}", headers: {x-token: {file: ../keys/source-token}}}
 """
 ROUTES = """
   doc: {paths: ["/docs/{id}"], authenticate: [corp], require: {policies: [open]}}
@@ -27,6 +30,7 @@ ROUTES = """
 def classes(site: Site) -> Path:
     path = site.keys / "classes.csv"
     path.write_text("id,class\n7,public\n8,secret\n")
+    (site.keys / "source-token").write_text(CANARY)
     site.write(site.config().replace("\nidentity_headers:", f"{ROUTES}\nidentity_headers:") + POLICY)
     return path
 
@@ -50,6 +54,11 @@ def test_a_changed_table_acts_and_a_broken_one_does_not(site: Site, classes: Pat
         assert found["attributes"]["classes"]["entries"] == 2
         assert found["attributes"]["owner"]["results"]["failed"] == 1
         assert found["ready"]
+        (site.keys / "source-token").write_text(f"{CANARY}\nx: y\n")
+        eventually(lambda: "line break" in running.status()["attributes"]["owner"]["last_error"])
+        everything = json.dumps(running.status()) + running.log() + running.page("metrics")[1] + json.dumps(running.records())
+        assert CANARY not in everything
+        assert "127.0.0.1:1/7" not in everything, "nor what was asked about"
         assert running.metric('attribute_requests_total{source="owner",result="failed"}') == 1
 
 

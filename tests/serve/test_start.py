@@ -171,7 +171,7 @@ def test_status_holds_nothing_secret(site: Site) -> None:
         assert set(status) == {
             "version", "revision", "transport", "transport_reason", "address", "ready", "not_ready_because", "started_at", "in_flight",
             "issuers", "api_keys", "caches", "last_reload", "reload_stage", "unsafe_settings", "records_dropped", "background_crashes",
-            "loop_lag_seconds",
+            "loop_lag_seconds", "attributes", "candidate",
         }  # fmt: skip
         assert status["ready"] is True
         assert status["issuers"]["corp"]["keys"] == 1

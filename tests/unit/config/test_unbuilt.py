@@ -95,9 +95,8 @@ def test_using_one_is_an_error_that_names_it(path: tuple[str, ...], value: objec
 
 
 def test_values_that_are_not_built() -> None:
-    for text, key in (("server: {workers: 2}", "server.workers"), ("dynamic_metadata: [shadow]", "dynamic_metadata[0]")):
-        with pytest.raises(ConfigError, match=rf"{key.replace('[', '.').replace(']', '.')}: .* not built yet"):
-            load_files({"s.yaml": f"version: 1\n{text}\n"})
+    with pytest.raises(ConfigError, match=r"server\.workers: .* not built yet"):
+        load_files({"s.yaml": "version: 1\nserver: {workers: 2}\n"})
     assert load_files({"s.yaml": "version: 1\nserver: {workers: 1}\n"})
 
 
