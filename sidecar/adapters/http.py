@@ -4,6 +4,7 @@ import asyncio
 import functools
 import logging
 import socket
+from collections import Counter
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -15,7 +16,9 @@ from sidecar.model.errors import SidecarError
 log = logging.getLogger(__name__)
 
 MAX_CONNECTIONS = 64
-"""The oldest connection gives way to a new one, so that whoever holds many can't keep out the kubelet's probes."""
+"""An older connection gives way to a new one, so that whoever holds many can't keep out the kubelet's probes …"""
+FAIR = 8
+"""… nor end one that is under way: it is the oldest of the address that holds the most, if these are more than this; else of all."""
 LIFETIME = 10.0
 """Seconds after which a connection is closed: at once when no request is being answered (a request that drips in
 hasn't begun), after the answer otherwise."""
@@ -84,6 +87,11 @@ class _Gate:
         self.lifetime = lifetime
         self.open: dict[_BoundedProtocol, None] = {}
 
+    def victim(self) -> "_BoundedProtocol":
+        """Return the connection that gives way."""
+        address, held = Counter(one.address for one in self.open).most_common(1)[0]
+        return next(one for one in self.open if held <= FAIR or one.address == address)
+
 
 class _BoundedProtocol(H11Protocol):
     """uvicorn bounds neither how many connections there are nor how long a request may take to arrive."""
@@ -93,13 +101,18 @@ class _BoundedProtocol(H11Protocol):
         self._gate = gate
         self._timer: asyncio.TimerHandle | None = None
 
+    @property
+    def address(self) -> str:
+        """The peer's, without its port."""
+        return self.client[0] if self.client else ""
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's own
         super().connection_made(transport)
         self._gate.open[self] = None
         if len(self._gate.open) > MAX_CONNECTIONS:
-            oldest = next(iter(self._gate.open))
-            oldest.transport.abort()
-            del self._gate.open[oldest]
+            victim = self._gate.victim()
+            victim.transport.abort()
+            del self._gate.open[victim]
         self._timer = self.loop.call_later(self._gate.lifetime, self._expire)
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -139,6 +139,50 @@ def test_whoever_holds_connections_does_not_keep_others_out(monkeypatch: pytest.
     run(body)
 
 
+async def connect(port: int, source: str, count: int = 1) -> list[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    return [await asyncio.open_connection("127.0.0.1", port, local_addr=(source, 0)) for _ in range(count)]
+
+
+async def is_open(connection: tuple[asyncio.StreamReader, asyncio.StreamWriter]) -> bool:
+    with contextlib.suppress(TimeoutError, ConnectionError):
+        await asyncio.wait_for(connection[0].read(), 0.02)
+        return False
+    return not connection[0].at_eof() and connection[0].exception() is None
+
+
+def test_who_holds_many_connections_loses_them_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kubelet's probe is under way while somebody opens one connection after the other."""
+    monkeypatch.setattr(module, "MAX_CONNECTIONS", 10)
+    monkeypatch.setattr(module, "FAIR", 3)
+
+    async def body(listener: HttpListener) -> None:
+        probes = await connect(listener.port, "127.0.0.2", 2)
+        flood = await connect(listener.port, "127.0.0.1", 50)
+        assert [await is_open(one) for one in probes] == [True, True]
+        assert sum([await is_open(one) for one in flood]) == 8
+        probes[0][1].write(get("/livez"))
+        assert (await asyncio.wait_for(probes[0][0].read(), 2)).endswith(b"ok\n")
+        for _, writer in (*probes, *flood):
+            writer.close()
+
+    run(body)
+
+
+def test_among_many_who_hold_few_the_oldest_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whose second connection has just come holds no more than its share: it may be the next probe."""
+    monkeypatch.setattr(module, "MAX_CONNECTIONS", 10)
+    monkeypatch.setattr(module, "FAIR", 3)
+
+    async def body(listener: HttpListener) -> None:
+        many = [one for number in range(8) for one in await connect(listener.port, f"127.0.1.{number + 1}")]
+        probes = await connect(listener.port, "127.0.0.2", 3)
+        assert [await is_open(one) for one in (*many, *probes)] == [False] + [True] * 10
+        for _, writer in (*many, *probes):
+            writer.close()
+
+    run(body)
+
+
 def test_an_answer_under_way_outlives_the_lifetime() -> None:
     async def slow(_scope: object, _receive: object, send: Callable[[dict[str, object]], Awaitable[None]]) -> None:
         await asyncio.sleep(0.4)

@@ -130,6 +130,16 @@ def test_both_workloads_run_the_same_sidecar() -> None:
     assert containers("deploy")[SIDECAR] == containers("istio")[SIDECAR]
 
 
+def test_only_who_scrapes_reaches_the_telemetry_listener() -> None:
+    policy = of_kind(DEPLOY, "NetworkPolicy")["spec"]
+    assert policy["podSelector"]["matchLabels"].items() <= of_kind(DEPLOY, "Deployment")["spec"]["template"]["metadata"]["labels"].items()
+    named = {port["name"] for one in containers("deploy").values() for port in one.get("ports", ())}
+    open_to = {port["port"]: rule.get("from") for rule in policy["ingress"] for port in rule["ports"]}
+    assert set(open_to) == named
+    assert open_to["http"] is None
+    assert open_to["telemetry"]
+
+
 def test_istio_gives_its_proxy_the_socket_and_leaves_the_probes_alone() -> None:
     template = of_kind(WORKLOADS["istio"], "Deployment")["spec"]["template"]
     annotations = template["metadata"]["annotations"]
