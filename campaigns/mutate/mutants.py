@@ -1,6 +1,7 @@
 """All mutants, in the order of a request's way through the code."""
 
 from .mutant import Mutant
+from .of_attributes import ATTRIBUTES
 from .of_authz import AUTHZ, GUARD
 from .of_credentials import CREDENTIALS, KEYS
 from .of_engine import DECISION, IDENTITY
@@ -22,5 +23,6 @@ MUTANTS: tuple[Mutant, ...] = (
     *KEYS,
     *AUTHZ,
     *POLICIES,
+    *ATTRIBUTES,
     *GUARD,
 )

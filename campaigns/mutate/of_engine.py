@@ -39,7 +39,7 @@ DECISION: tuple[Mutant, ...] = (
         "sidecar/engine/check.py",
         "        if isinstance(presented, Rejected):\n            return _refuse(presented, route, None, snapshot)\n",
         "        if isinstance(presented, Rejected):\n            if route.anonymous:\n"
-        "                return _settle(self._anonymous(snapshot), request, route, None, snapshot, trace)\n"
+        "                return _settle(self._anonymous(snapshot), request, route, None, snapshot, now, trace, self.attributes)\n"
         "            return _refuse(presented, route, None, snapshot)\n",
         "Two credentials at once, or half of one, would be let in as nobody.",
         (f"{_CHECK}::test_decisions[an empty bearer is never anonymous]",),
@@ -55,7 +55,7 @@ DECISION: tuple[Mutant, ...] = (
     Mutant(
         "nothing-demanded-admits-everyone",
         "sidecar/engine/check.py",
-        "return None if route.anonymous else Deny(Reason.INSUFFICIENT_PERMISSION,",
+        "return None if route.anonymous or demanded else Deny(Reason.INSUFFICIENT_PERMISSION,",
         "return None if True else Deny(Reason.INSUFFICIENT_PERMISSION,",
         "A route compiled without its demands would admit every caller with a credential.",
         (f"{_PLACES}::test_a_route_that_demands_nothing_admits_nobody_but_by_anonymous",),

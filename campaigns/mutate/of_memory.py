@@ -181,8 +181,8 @@ MEMORY: tuple[Mutant, ...] = (
     Mutant(
         "settle-with-the-last-verdict",
         "sidecar/engine/check.py",
-        "verdict = known.verdicts.get(route) or _authorise(route, known, snapshot)",
-        "verdict = next(reversed(known.verdicts.values()), None) or _authorise(route, known, snapshot)",
+        "verdict = known.verdicts.get(route) or _authorise(route, route, known, snapshot)",
+        "verdict = next(reversed(known.verdicts.values()), None) or _authorise(route, route, known, snapshot)",
         "Whoever may read /me would be let in to /admin.",
         (f"{_REMEMBERED}::test_what_is_remembered_of_one_route_is_no_verdict_on_another",),
     ),

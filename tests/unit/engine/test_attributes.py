@@ -134,7 +134,7 @@ def test_whatever_is_answered_is_no_allow_unless_it_fits(answer: Any) -> None:
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        ({"roles": ()}, Reason.INSUFFICIENT_PERMISSION),
+        ({"roles": ("admin",)}, Reason.INSUFFICIENT_PERMISSION),
         ({"attributes": {}}, Reason.POLICY_NOT_SATISFIED),
     ],
     ids=["RBAC denies", "the policy cannot hold whatever the owner is"],
