@@ -126,11 +126,12 @@ class Reloader(Generic[C]):
     async def _wait(self) -> None:
         """Wait for a change; after a failure also for the time to try again, since what was missing may not be watched."""
         times = [when for when, wanted in ((self._again_at, self._unread), (self._retry_at, not self.last.ok)) if wanted]
+        until = min(times, default=None)
         try:
-            async with asyncio.timeout_at(min(times, default=None)):
+            async with asyncio.timeout(None if until is None else max(0.0, until - self._clock.mono())):
                 await self._wake.wait()
         except TimeoutError:
-            due = not self.last.ok and self._retry_at <= asyncio.get_running_loop().time()
+            due = not self.last.ok and self._retry_at == until
             self.changed((CONFIG,) if due else self._unread)
 
     async def _settle(self) -> None:
@@ -147,7 +148,7 @@ class Reloader(Generic[C]):
             self._unread = before | sources  # until they are read, whatever happens
             self._unread = (before - sources) | await self._steps.reread(sources)
             self._pause = min(2 * self._pause, RETRY) if self._unread and self._unread == before else AGAIN
-            self._again_at = asyncio.get_running_loop().time() + self._pause
+            self._again_at = self._clock.mono() + self._pause
         # After a failure anything may have been the cause (a missing key file, say): try again on any change.
         if CONFIG in changed or not (self.last.ok or self._unread == before != frozenset()):
             await self._reload()
@@ -178,7 +179,7 @@ class Reloader(Generic[C]):
 
     def _ended(self, outcome: Outcome) -> None:
         before, self.last = self.last, outcome
-        self._retry_at = asyncio.get_running_loop().time() + RETRY
+        self._retry_at = self._clock.mono() + RETRY
         if outcome.ok and (outcome.revision != before.revision or not before.ok):
             log.info("configuration reloaded", extra={"revision": outcome.revision})
         for problem in outcome.problems if outcome.problems != before.problems else ():
