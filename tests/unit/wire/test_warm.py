@@ -38,7 +38,10 @@ def setting(**changes: Any) -> dict[str, Any]:
         "require": {"permission": "posts:read"},
     }
     data["policies"] = {
-        "seventh": {"effect": "allow", "conditions": {"resource.id": {"in": ["7", "8"]}, "environment.time": {"between": ["00:00", "23:59"]}}},
+        "seventh": {
+            "effect": "allow",
+            "conditions": {"resource.id": {"in": ["7", "8"]}, "environment.time": {"between": ["00:00", "23:59"]}},
+        },
         "noted": {"effect": "deny", "when": 'request.headers["x-n"] == "1" && resource.id != "8"'},
         "tried": {"effect": "deny", "mode": "shadow", "conditions": {"request.method": {"equals": "GET"}}},
     }
