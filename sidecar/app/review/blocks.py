@@ -45,7 +45,7 @@ def _gives_otherwise(sides: Sides, caller: Caller) -> bool:
     claims = [
         side.settings.issuers[name].claims.permissions if caller[0] == "issuer" else None for side, name in ((one, old), (other, new))
     ]
-    return one.obtainable(old) != other.obtainable(new) or claims[0] != claims[1]
+    return sides.obtainable(sides.old, caller) != sides.obtainable(sides.new, caller) or claims[0] != claims[1]
 
 
 def compared(sides: Sides, caller: Caller, before: Demand | None, after: Demand | None) -> list[Compared]:
@@ -70,10 +70,10 @@ def _blocks(sides: Sides, caller: Caller, before: Demand | None, after: Demand |
     for roles in _alike(sides, caller, clauses):
         role = min(roles)
         who = sides.of_roles(roles, name)
-        yield _compare(sides, before, after, who, lambda side, role=role: _of_role(side, caller, role))  # type: ignore[misc]  # a default
+        yield _compare(sides, before, after, who, lambda side, role=role: _of_role(sides, side, caller, role))  # type: ignore[misc]  # a default
     for permission in sorted({atom.permission for clause in clauses for atom in clause.atoms if isinstance(atom, Holds)}):
         who = (f"callers of {name} with permission {permission} given directly",)
-        yield _compare(sides, before, after, who, lambda side, given=permission: _of_permission(side, caller, given))  # type: ignore[misc]
+        yield _compare(sides, before, after, who, lambda side, given=permission: _of_permission(sides, side, caller, given))  # type: ignore[misc]
 
 
 def _compare(
@@ -100,20 +100,19 @@ def _in(side: Side, caller: Caller, make: Callable[[Reviewed, str], Holder]) -> 
     return None if name is None else make(side.reviewed, name)
 
 
-def _of_role(side: Side, caller: Caller, role: str) -> Holder | None:
+def _of_role(sides: Sides, side: Side, caller: Caller, role: str) -> Holder | None:
     name = side.names.get(caller)
     if name is None:
         return None
-    roles = side.reviewed.obtainable(name)
+    roles = sides.obtainable(side, caller)
     return holder_of_role(side.reviewed, name, role) if roles is None or role in roles else None
 
 
-def _of_permission(side: Side, caller: Caller, permission: str) -> Holder | None:
+def _of_permission(sides: Sides, side: Side, caller: Caller, permission: str) -> Holder | None:
     name = side.names.get(caller)
     if name is None:
         return None
-    direct = side.reviewed.direct.get(name)
-    possible = side.reviewed.can_claim(name, permission) or (direct is not None and direct.grants(permission))
+    possible = side.reviewed.can_claim(name, permission) or sides.given_directly(caller, permission)
     return holder_of_permission(side.reviewed, name, permission) if possible else None
 
 
@@ -124,8 +123,7 @@ def _alike(sides: Sides, caller: Caller, clauses: tuple[Clause, ...]) -> Iterato
     cuts = list({id(clause.roles): clause.roles for clause in clauses if clause.roles}.values())
     cuts += [atom.roles for clause in clauses for atom in clause.atoms if isinstance(atom, Leaf) and atom.roles]
     for side in (sides.old, sides.new):
-        name = side.names.get(caller)
-        obtainable = side.reviewed.obtainable(name) if name is not None else NOBODY
+        obtainable = sides.obtainable(side, caller)
         if obtainable is not None:
             cuts.append(obtainable)
     for cut in cuts:

@@ -14,14 +14,13 @@ CALLERS = ("whoever may use the route",)
 
 def route_changes(sides: Sides) -> Iterator[Change]:
     """Give what bears on access and is the same for all callers of a route; alike ones as one."""
-    found: dict[tuple[object, ...], tuple[Change, list[Meeting]]] = {}
+    found: dict[tuple[object, ...], list[Change]] = {}
     for meeting in sides.meetings:
         for change in _changes(meeting):
-            key = (change.effect, change.about, change.who, change.before, change.after)
-            found.setdefault(key, (change, []))[1].append(meeting)
-    for change, several in found.values():
-        routes = tuple(dict.fromkeys(map(names_of, several)))
-        yield change._replace(routes=routes, places=tuple(meeting.place for meeting in several))
+            found.setdefault((change.effect, change.about, change.who, change.before, change.after), []).append(change)
+    for several in found.values():
+        routes = tuple(dict.fromkeys(change.routes[0] for change in several))
+        yield several[0]._replace(routes=routes, places=tuple(change.places[0] for change in several))
 
 
 def _changes(meeting: Meeting) -> Iterator[Change]:
@@ -30,7 +29,8 @@ def _changes(meeting: Meeting) -> Iterator[Change]:
     if meeting.preflight and (old is None) is not (new is None):
         effect: Effect = "opens" if old is None else "closes"
         states = (NEVER, ALWAYS) if old is None else (ALWAYS, NEVER)
-        yield Change(effect, "preflight", ("CORS preflights, without a credential",), names, place, *states)
+        name = names[0][0] or names[0][1]
+        yield Change(effect, "preflight", ("CORS preflights, without a credential",), ((name, name),), place, *states)
     if old is None or new is None:
         return
     if old.allow != new.allow:

@@ -8,7 +8,7 @@ from typing import TypeAlias
 from sidecar.app.validation import Validated
 
 from .demand import Demand
-from .grants import Granting
+from .grants import NOBODY, Granting
 from .reviewed import ANONYMOUS, Reviewed
 from .rows import Spot
 from .space import Meeting, all_meetings
@@ -96,6 +96,28 @@ class Sides:
             new = self.new.demands(meeting.new) if meeting.new is not None else None
             found.setdefault((_key(old), _key(new)), Met(old, new)).meetings.append(meeting)
         return tuple(found.values())
+
+    def obtainable(self, side: Side, caller: Caller) -> frozenset[str] | None:
+        """Return the roles that callers may have under one of the two; None: any.
+
+        What persons and keys are given is taken from both: those whose own entry changed are compared one by one.
+        """
+        name = side.names.get(caller)
+        if name is None:
+            return NOBODY
+        found = side.reviewed.givable(name) if caller[0] == "issuer" else NOBODY if side.reviewed.with_files else None
+        if found is None:
+            return None
+        for other in (self.old, self.new):
+            issuer = other.names.get(caller, "")
+            found = found.union(role for grant in other.reviewed.grants.get(issuer, ()) for role in grant.roles)
+            found = found.union(role for entry in other.reviewed.keys.get(issuer, ()) for role in entry.roles)
+        return found
+
+    def given_directly(self, caller: Caller, permission: str) -> bool:
+        """Tell whether a person or a key of either has a permission by itself."""
+        both = (side.reviewed.direct.get(side.names.get(caller, "")) for side in (self.old, self.new))
+        return any(given is not None and given.grants(permission) for given in both)
 
     def of_roles(self, roles: frozenset[str], authenticator: str) -> tuple[str, ...]:
         """Name the holders of roles, each once."""

@@ -132,9 +132,12 @@ def _step(side: Side, segment: str | None) -> Side:
 
 def _at(host: str, path: str, one: Leaf[Spot] | None, other: Leaf[Spot] | None) -> Iterator[Meeting]:
     """Give the routes at one place, by method and context."""
-    if one is not None and other is not None and one.shape == other.shape:
-        path = one.shape
     leaves = [leaf for leaf in (one, other) if leaf is not None]
+    shapes = {leaf.shape for leaf in leaves}
+    if len(leaves) > 1 and len(shapes) == 1:
+        path = leaves[0].shape
+    elif path not in shapes:
+        path = f"{path} (of {leaves[0].shape})"
     named = {method for leaf in leaves for method in leaf.methods if method != ANY}
     methods = (*sorted(named), *(("HEAD",) if "GET" in named and "HEAD" not in named else ()), OTHER)
     for context in _contexts(one, other):
