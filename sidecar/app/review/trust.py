@@ -169,6 +169,7 @@ def _scopes(old: ScopeClaim | None, new: ScopeClaim | None) -> Effect:
 
 def _attributes(old: Mapping[str, object], new: Mapping[str, object], used: frozenset[str]) -> Iterator[Changed]:
     for name in dict.fromkeys((*old, *new)):
-        if old.get(name) != new.get(name):
+        # user.claims.* is read where policies name it, from the same claim everywhere.
+        if old.get(name) != new.get(name) and not name.startswith("claims."):
             effect: Effect = "changes" if f"user.{name}" in used else "none"
             yield effect, f"attributes.{name}", old.get(name), new.get(name)

@@ -144,6 +144,8 @@ CHANGES: list[tuple[str, Change, str, int]] = [
     ("a person", lambda data: data["users"].append({"match": {"issuer": "corp", "subject": "bo"}, "roles": ["viewer"]}), "opens    list: corp:bo", 3),
     ("a grant ends later", lambda data: data["users"][0].update(expires_at="2099-02-01T00:00:00Z"), "opens    create: corp:=cmd()", 3),
     ("a grant ends sooner", lambda data: data["users"][0].update(expires_at="2098-02-01T00:00:00Z"), "closes   create: corp:=cmd()", 0),
+    ("a claim more", lambda data: data["policies"]["sales"].update(when="user.claims.tier == 'gold'"), "closes   create", 0),
+    ("an attribute of another claim", lambda data: data["issuers"]["corp"]["claims"]["attributes"].update(team="t"), "changes  issuers.corp", 3),
     ("nothing", lambda _: None, "no access changes", 0),
 ]  # fmt: skip
 
