@@ -12,19 +12,22 @@ def unsafe_settings(settings: Settings) -> tuple[str, ...]:
 
 
 def _unsafe(settings: Settings) -> Iterator[str]:
-    if settings.server.unsafe_plaintext_check_listener:
-        yield "server.unsafe_plaintext_check_listener"
-    if settings.server.unsafe_error:
-        yield "server.fault_response"
-    if settings.admin.unsafe_public:
-        yield "admin.unsafe_public_admin"
+    server = settings.server
+    switches = {
+        "server.unsafe_plaintext_check_listener": server.unsafe_plaintext_check_listener,
+        "server.fault_response": server.unsafe_error,
+        "admin.unsafe_public_admin": settings.admin.unsafe_public,
+        "unsafe_shadow_allows": settings.unsafe_shadow_allows,
+    }
+    yield from (name for name, on in switches.items() if on)
     for name, issuer in settings.issuers.items():
         if issuer.unsafe_no_audience:
             yield f"issuers.{name}.unsafe_no_audience"
         if isinstance(issuer.keys, UrlKeys | DiscoveredKeys) and issuer.keys.unsafe_http:
             yield f"issuers.{name}.keys.unsafe_http"
-    for source in settings.attributes.values():
-        if isinstance(source.source, HttpAttribute) and source.source.unsafe_http:
-            yield f"attributes.{source.name}.http.unsafe_http"
-    for route in open_catch_alls(settings):
-        yield f"routes.{route.name}.authenticate"
+    sources = ((one.name, one.source) for one in settings.attributes.values())
+    yield from (
+        f"attributes.{name}.http.unsafe_http" for name, source in sources if isinstance(source, HttpAttribute) and source.unsafe_http
+    )
+    yield from (f"routes.{route.name}.unsafe_shadow_allows" for route in settings.routes.values() if route.unsafe_shadow_allows)
+    yield from (f"routes.{route.name}.authenticate" for route in open_catch_alls(settings))

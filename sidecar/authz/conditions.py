@@ -98,6 +98,8 @@ def _equals_text(read: Read, wanted: str) -> Holds:
         value = read(facts)
         if type(value) is str:
             return TRUE if value == wanted else FALSE
+        if value is NOT_HAD:  # of a check that is over
+            return _wants(facts, "")
         return UNKNOWN if value is None else test(value, wanted)
 
     return holds

@@ -151,12 +151,12 @@ class Facts:
         return None if template is None else template(self.segments)
 
     def header(self, name: str) -> Any:
-        """One header; given twice it has no single meaning (a merged one shows that by its comma)."""
+        """One header; given twice it has no single meaning (a merged one shows that by its comma; pseudo-headers come once)."""
         headers = self.request.headers
         lines = headers.all(name)
         if not lines:
             return None
-        if len(lines) > 1 or (headers.merged and "," in lines[0]):
+        if len(lines) > 1 or (headers.merged and "," in lines[0] and name[:1] != ":"):
             return UNUSABLE
         return lines[0]
 

@@ -31,6 +31,8 @@ def lint(settings: Settings, keys: Mapping[str, KeyFileRead], place: Place) -> N
         if ENCODED_SLASH in route.allow:
             doubt = "encoded_slash on every path: where the upstream decodes, /admin%2Fx is the path of a stricter route"
             place.warn(("routes", route.name, "allow"), doubt, "allow it on the paths that need it")
+    if settings.unsafe_shadow_allows:
+        place.warn(("unsafe_shadow_allows",), "whatever is denied is let through", "try a configuration with serve --shadow-config instead")
     for route in settings.routes.values():
         _lint_route(route, settings, place)
     _lint_subjects(settings, place)
@@ -88,6 +90,8 @@ def _lint_credentials(settings: Settings, place: Place) -> None:
 
 def _lint_route(route: RouteSettings, settings: Settings, place: Place) -> None:
     path: KeyPath = ("routes", route.name)
+    if route.unsafe_shadow_allows:
+        place.warn((*path, "unsafe_shadow_allows"), "what the route denies is let through", "try policies with mode: shadow instead")
     if route.require is None:
         return
     if route.authenticate == ("anonymous",):

@@ -9,7 +9,7 @@ from sidecar.authz.facts import NO_SOURCES, Facts, Kept
 from sidecar.authz.policies import Rules
 from sidecar.authz.policies import Said as PoliciesSaid
 from sidecar.model.ask import Ask, Attributes
-from sidecar.model.decision import Allow, Decision, Deny
+from sidecar.model.decision import Allow, Decision, Deny, Would
 from sidecar.model.instant import Instant
 from sidecar.model.meter import Meter
 from sidecar.model.outcome import Rejected, Undetermined
@@ -24,7 +24,7 @@ from .identity import UnsafeIdentity
 from .removals import NOTHING_TAKEN_OFF, combine
 from .routes import Leaf
 from .rules import facts_of, ruled
-from .snapshot import Route, Snapshot
+from .snapshot import ANYWHERE, Route, Snapshot
 from .trace import Trace
 
 Steps: TypeAlias = Generator[Ask, object, Decision]
@@ -48,6 +48,14 @@ class Engine:
 
         A ``trace`` is told what each phase finds. It changes nothing but the pace: nothing is skipped.
         """
+        outcome = self._check(request, snapshot, now, trace)
+        if not snapshot.lenient or isinstance(outcome, Allow):
+            return outcome
+        if isinstance(outcome, Deny):
+            return _let_through(outcome, request, snapshot, self._anonymous(snapshot).principal)
+        return _let_through_later(outcome, request, snapshot, self._anonymous(snapshot).principal)
+
+    def _check(self, request: CheckInput, snapshot: Snapshot, now: Instant, trace: Trace | None) -> Decision | Steps:
         route = snapshot.routes.usual(request.method, request.host, request.path) if trace is None else None
         if route is None:
             found = _locate(request, snapshot, trace)
@@ -160,7 +168,7 @@ def _authorise(key: Route | Rules, route: Route, known: Known, snapshot: Snapsho
     That is the route itself where this is the whole verdict, and its policies where those have a say, too.
     """
     principal = known.principal
-    verdict = _unmet(route, principal) or _allow(_reason(principal), route.rule, route, principal, snapshot)
+    verdict = _unmet(route, principal) or _allow(_reason(principal), route.rule, route.name, principal, snapshot)
     known.keep(key, verdict)
     return verdict
 
@@ -224,12 +232,12 @@ def _joined(
     return verdict
 
 
-def _allow(reason: Reason, rule: str, route: Route, principal: Principal, snapshot: Snapshot) -> Decision:
+def _allow(reason: Reason, rule: str, route: str, principal: Principal, snapshot: Snapshot) -> Decision:
     """The one place that makes an Allow from what was decided: with identity headers, each set or removed."""
     always = snapshot.identity.mutations(principal)
     if isinstance(always, UnsafeIdentity):
-        return Deny(Reason.UNSAFE_IDENTITY, "identity_headers", route=route.name, detail=always.detail, principal=principal)
-    return Allow(reason, rule, route.name, principal, always)
+        return Deny(Reason.UNSAFE_IDENTITY, "identity_headers", route=route, detail=always.detail, principal=principal)
+    return Allow(reason, rule, route, principal, always)
 
 
 def _take_off(allow: Allow, request: CheckInput, presented: Presented | None, snapshot: Snapshot) -> Allow:
@@ -242,8 +250,34 @@ def _take_off(allow: Allow, request: CheckInput, presented: Presented | None, sn
     return allow.with_mutations(combine(allow.mutations, look_alikes, taken))
 
 
+def _let_through_later(steps: Steps, request: CheckInput, snapshot: Snapshot, nobody: Principal) -> Steps:
+    return _let_through((yield from steps), request, snapshot, nobody)
+
+
+def _let_through(decision: Decision, request: CheckInput, snapshot: Snapshot, nobody: Principal) -> Decision:
+    """Make an allow of a denial whose route says ``unsafe_shadow_allows``, and keep what it would have been.
+
+    What is malformed or has two meanings is refused all the same. Whoever was authenticated is told to the upstream, if it can be.
+    """
+    if (
+        isinstance(decision, Allow)
+        or decision.status == Reason.MALFORMED_REQUEST.status
+        or not snapshot.lenient & {decision.route, ANYWHERE}
+    ):
+        return decision
+    rule = f"routes.{decision.route}.unsafe_shadow_allows" if decision.route in snapshot.lenient else "unsafe_shadow_allows"
+    principal = decision.principal if decision.principal is not None and decision.reason is not Reason.UNSAFE_IDENTITY else nobody
+    allow = _allow(_reason(principal), rule, decision.route, principal, snapshot)
+    if isinstance(allow, Deny):
+        allow = _allow(_reason(nobody), rule, decision.route, nobody, snapshot)
+    if isinstance(allow, Deny):
+        return decision
+    would = Would(decision.rule or str(decision.reason), "deny", str(decision.reason))
+    return _take_off(allow, request, None, snapshot).shadowed((*decision.shadow, would))
+
+
 def _preflight_allowed(request: CheckInput, route: Route, nobody: Principal, snapshot: Snapshot) -> Decision:
-    allow = _allow(Reason.PREFLIGHT, f"routes.{route.name}.cors_preflight", route, nobody, snapshot)
+    allow = _allow(Reason.PREFLIGHT, f"routes.{route.name}.cors_preflight", route.name, nobody, snapshot)
     return allow if isinstance(allow, Deny) else _take_off(allow, request, None, snapshot)
 
 

@@ -18,7 +18,7 @@ from .identity import IdentityPlan, concrete_permissions
 from .removals import Credentials, LookAlikes
 from .routes import RouteTable
 from .rules import REQUIRING, VARIABLE, catalogue_of, resources_of, rules_of, surroundings_of
-from .snapshot import LiveTables, Route, Snapshot
+from .snapshot import ANYWHERE, LiveTables, Route, Snapshot
 
 ANONYMOUS = "anonymous"
 _PERMISSION_KEYWORDS = frozenset({"permission", "all_permissions", "any_permission"})
@@ -72,6 +72,9 @@ def compile_snapshot(
         catalogue=catalogue,
         attributes=compile_sources(settings, tables.attributes),
         surroundings=surroundings_of(settings, client_address),
+        lenient=frozenset(
+            [ANYWHERE] * settings.unsafe_shadow_allows + [route.name for route in settings.routes.values() if route.unsafe_shadow_allows]
+        ),
     )
 
 

@@ -49,6 +49,10 @@ class Route:
     """The first API key store that it accepts, or an empty string: its status answers a malformed key."""
 
 
+ANYWHERE = "*"
+"""No route has this name."""
+
+
 class ApiKeyTableRef:
     """The live table of one store: ``current`` is None until the store could be read once."""
 
@@ -98,6 +102,8 @@ class Snapshot:
     catalogue: Catalogue
     attributes: AttributeSources
     surroundings: Surroundings
+    lenient: frozenset[str]
+    """Names of routes whose denials are let through (``unsafe_shadow_allows``); ANYWHERE: those of all, and of no route."""
 
 
 class Current:

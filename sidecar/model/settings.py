@@ -279,6 +279,8 @@ class RouteSettings:
     resource: Mapping[str, str]
     """``resource.NAME`` → text with ``{variable}`` of the path."""
     cors_preflight: bool
+    unsafe_shadow_allows: bool
+    """What it denies is recorded, and let through."""
     where: Where
 
 
@@ -382,6 +384,8 @@ class Settings:
     attributes: Mapping[str, AttributeSettings]
     """Attribute sources, by name."""
     default_deny: tuple[str, ...]
+    unsafe_shadow_allows: bool
+    """What is denied anywhere is recorded, and let through."""
     timezone: str
     """IANA name: the zone of ``environment.time``, ``date`` and ``weekday``."""
     identity_headers: tuple[IdentityHeader, ...]

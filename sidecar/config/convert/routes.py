@@ -23,6 +23,7 @@ def route_settings(name: str, model: Route, written: Iterable[str], default_deny
         deny=tuple(dict.fromkeys((*default_deny, *(model.deny or ())))),
         resource=dict(model.resource or {}),
         cors_preflight=model.cors_preflight == "allow",
+        unsafe_shadow_allows=model.unsafe_shadow_allows,
         where=place.mark.where(("routes", name)),
     )
 

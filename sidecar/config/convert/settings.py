@@ -38,6 +38,7 @@ def to_settings(model: Config, raw: dict[str, Any], place: Place) -> Settings:
         policies=policies,
         attributes=attribute_settings(model.attributes, place),
         default_deny=default_deny,
+        unsafe_shadow_allows=model.unsafe_shadow_allows,
         timezone=model.environment.timezone,
         identity_headers=tuple(_identity_header(name, one) for name, one in model.identity_headers.items()),
         strip_headers=tuple(model.strip_headers or ()),

@@ -67,4 +67,8 @@ class Config(Section):
     outbound: Unbuilt = unbuilt("Credentials for upstreams.")
     logins: Unbuilt = unbuilt("Sign-in with OpenID Connect.")
     secrets: Unbuilt = unbuilt("Secrets of a provider.")
-    unsafe_shadow_allows: Unbuilt = unbuilt("Records denials and lets everything through.")
+    unsafe_shadow_allows: bool = Field(
+        default=False,
+        description="true: whatever is denied is recorded, and let through; malformed requests are refused all the same. For a trial "
+        "behind another authorizer only.",
+    )

@@ -124,5 +124,7 @@ class Route(Section):
     identity_audience: Unbuilt = unbuilt("Audience of the identity token.")
     outbound: Unbuilt = unbuilt("Credential for the upstream.")
     all_of: Unbuilt = unbuilt("Credentials that must all be shown.")
-    unsafe_shadow_allows: Unbuilt = unbuilt("Records denials of this route and lets them through.")
+    unsafe_shadow_allows: bool = Field(
+        default=False, description="true: what this route denies is recorded, and let through; malformed requests are refused all the same."
+    )
     unsafe_fail_open: Unbuilt = unbuilt("Lets requests through while the revocation store is down.")

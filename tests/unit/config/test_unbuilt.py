@@ -38,12 +38,12 @@ PLACES: dict[type[BaseModel], tuple[str, ...]] = {
 
 EXPECTED = {
     *("defaults.rate_limits", "stores", "rate_limits", "certificates", "revocation", "audit"),
-    *("identity_token", "outbound", "logins", "secrets", "unsafe_shadow_allows", "server.unsafe_shared_check_listener"),
+    *("identity_token", "outbound", "logins", "secrets", "server.unsafe_shared_check_listener"),
     "attributes.post-owner.http.headers.x-token.secret",
     *("issuers.corp.introspection", "issuers.corp.keys.shared_secret.secret"),
     *("api_keys.partners.store.sqlite", "api_keys.partners.store.postgres"),
     *(f"routes.list-posts.{key}" for key in ("rate_limits", "identity_audience", "outbound", "all_of")),
-    *(f"routes.list-posts.{key}" for key in ("unsafe_shadow_allows", "unsafe_fail_open")),
+    *(f"routes.list-posts.{key}" for key in ("unsafe_fail_open",)),
     *(f"routes.list-posts.require.{key}" for key in ("acr", "any_amr", "max_age")),
 }
 """What operators find in the documentation of later versions; a key leaves this list when it is built."""

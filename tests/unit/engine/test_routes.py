@@ -39,6 +39,7 @@ def route(
         deny=(),
         resource={},
         cors_preflight=preflight,
+        unsafe_shadow_allows=False,
         where=WHERE,
     )
 
