@@ -12,6 +12,7 @@ from .engine import measure_engine
 from .facts import VERIFY_RANGE, gather
 from .fronts import measure_grpcio, measure_native
 from .new_token import measure_new_token
+from .policies import measure_policies, measure_shadow
 from .report import caveats, committed_figures, remarks, table, write_json
 from .scaling import measure_roles, measure_routes
 from .start import measure_start
@@ -25,6 +26,8 @@ GROUPS: dict[str, Measure] = {
     "new-token": measure_new_token,
     "routes": measure_routes,
     "roles": measure_roles,
+    "policies": measure_policies,
+    "shadow": measure_shadow,
     "native": measure_native,
     "grpcio": measure_grpcio,
     "start": measure_start,

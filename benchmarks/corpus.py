@@ -93,10 +93,10 @@ def request(number: int, token: str, routes: int, form: HeaderForm) -> bytes:
     return check.SerializeToString()
 
 
-def corpus(signer: Signer, routes: int, form: HeaderForm) -> list[Message]:
-    """Make all requests: each has its own route, as far as there are enough, and one of PEOPLE tokens."""
+def corpus(signer: Signer, routes: int, form: HeaderForm, **claims: object) -> list[Message]:
+    """Make all requests: each has its own route, as far as there are enough, and one of PEOPLE tokens (with ``claims``)."""
     people = [person(number) for number in range(PEOPLE)]
-    tokens = [signer.token(bearer) for bearer in people]
+    tokens = [signer.token(bearer, **claims) for bearer in people]
     # the stride keeps people and routes from going in step
     order = [(number * 7 + number // PEOPLE) % PEOPLE for number in range(BODIES)]
     return [Message(request(n, tokens[who], routes, form), people[who].needle) for n, who in enumerate(order)]

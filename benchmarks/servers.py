@@ -67,8 +67,11 @@ def start_noop(front: str, address: str) -> Running:
     return Running(address, process, None, time.perf_counter() - begin)
 
 
-def start_sidecar(folder: Path, jwks: str, front: str, address: str, api_keys: int = 0) -> Running:
-    """Start ``python -m sidecar serve`` on a configuration with 100 routes and wait for /readyz. Records are read from its pipe."""
+def start_sidecar(folder: Path, jwks: str, front: str, address: str, api_keys: int = 0, *, shadow: float = 0.0) -> Running:
+    """Start ``python -m sidecar serve`` on a configuration with 100 routes and wait for /readyz. Records are read from its pipe.
+
+    ``shadow``: the share of the checks that the same configuration decides as a candidate, too.
+    """
     shape = Shape(listen=address, transport=front, telemetry=free_port(), admin=free_port(), api_keys=api_keys)
     config = write_config(folder, jwks, shape)
     log = folder / "log"
@@ -77,6 +80,8 @@ def start_sidecar(folder: Path, jwks: str, front: str, address: str, api_keys: i
     begin = time.perf_counter()
     with log.open("wb") as errors:
         command = [sys.executable, "-m", "sidecar", "serve", "--config", str(config)]
+        if shadow:
+            command += ["--shadow-config", str(config), "--shadow-share", str(shadow)]
         process = subprocess.Popen(command, stdout=counter.stdin, stderr=errors, env=ENVIRONMENT)
     counter.stdin.close()
     counter.stdin = None

@@ -54,6 +54,10 @@ TARGETS = (
     Target(name="grpcio-lost", what="grpcio front: records dropped at full load", unit="%"),
     Target(name="routes", what="cost with 10,000 routes ÷ with 10", unit="ratio", must=1.3, goal=1.05, margin=RATIO),
     Target(name="roles", what="cost with 5,000 roles ÷ with 5", unit="ratio", must=1.3, goal=1.05, margin=RATIO),
+    Target(name="policy", what="the source document's policy, on top of RBAC", unit="µs CPU", must=5, goal=3, margin=TIME, absolute=True),
+    Target(name="policy-cel", what="the same in CEL, on top of RBAC", unit="µs CPU", must=12, goal=7, margin=TIME, absolute=True),
+    Target(name="policies", what="cost with 1,000 policies, 3 on each route ÷ with 3", unit="ratio", must=1.05, goal=1.0, margin=RATIO),
+    Target(name="shadow", what="calls per second ÷ those beside a candidate at 10 %", unit="ratio", must=1.11, goal=1.05, margin=RATIO),
     Target(
         name="new-token",
         what="first check of a token, above the bare verification",
