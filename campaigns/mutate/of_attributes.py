@@ -24,6 +24,22 @@ ATTRIBUTES: tuple[Mutant, ...] = (
         (f"{_TESTS}::test_another_source_of_the_same_name_has_nothing_of_the_first",),
     ),
     Mutant(
+        "any-answer-on-the-short-way",
+        _SOURCES,
+        "known = self._memory.get((source.ref, values))",
+        "known = next((one for (ref, _), one in self._memory._entries.items() if ref is source.ref), None)",
+        "On the short way the owner of one post would count for every other one.",
+        (f"{_TESTS}::test_the_short_way_remembers_the_same",),
+    ),
+    Mutant(
+        "for-ever-on-the-short-way",
+        _SOURCES,
+        "if known is None or self._mono >= known.at + source.cache:",
+        "if known is None:",
+        "On the short way an answer would count for as long as it is remembered.",
+        (f"{_TESTS}::test_the_short_way_remembers_the_same",),
+    ),
+    Mutant(
         "a-failure-is-missing",
         _SOURCES,
         'self.why[source.name] = outcome.why if isinstance(outcome, Failed) else "no answer"\n',

@@ -210,6 +210,33 @@ def _reader(names: Values) -> Callable[[Facts], Any]:
     return several
 
 
+class RememberedAttributes:
+    """The sources as far as memory goes, for the short way: what is not there is not had, and is not asked for."""
+
+    __slots__ = ("_memory", "_mono", "_sources")
+
+    def __init__(self, sources: AttributeSources, memory: AttributeMemory, mono: float) -> None:
+        """``mono``: monotonic seconds at which the check began."""
+        self._sources = sources
+        self._memory = memory
+        self._mono = mono
+
+    def get(self, name: str, facts: Facts) -> Any:
+        """The value of an attribute, None where it is missing, NOT_HAD where nothing is remembered."""
+        source = self._sources.by_attribute[name]
+        values = source.values(facts)
+        if values is None or values is NOT_HAD:
+            return values
+        if isinstance(source, TableSource):
+            return source.get(values)
+        known = self._memory.get((source.ref, values))
+        if known is None or self._mono >= known.at + source.cache:
+            return NOT_HAD
+        self._memory.count.hit += 1
+        known.used = True
+        return known.value
+
+
 class CheckAttributes:
     """The sources as one check sees them: each attribute has one value for all of it, whatever happens meanwhile."""
 

@@ -13,7 +13,7 @@ from operator import attrgetter
 
 from sidecar.authn.memory import Known
 from sidecar.authz.facts import NO_SOURCES, Facts
-from sidecar.engine.attributes import AttributeMemory, CheckAttributes
+from sidecar.engine.attributes import AttributeMemory, RememberedAttributes
 from sidecar.engine.check import Engine
 from sidecar.engine.ids import DecisionIds
 from sidecar.engine.snapshot import Route, Snapshot
@@ -113,7 +113,7 @@ class _Facts(Facts):
         now: Instant,
         memory: AttributeMemory,
     ) -> None:
-        sources = CheckAttributes(snapshot.attributes, memory, now.mono) if snapshot.attributes.by_name else NO_SOURCES
+        sources = RememberedAttributes(snapshot.attributes, memory, now.mono) if snapshot.attributes.by_name else NO_SOURCES
         super().__init__(principal, None, route.resources, now.wall, snapshot.surroundings, sources)
         self._attributes = attributes
         self._path = path
