@@ -13,6 +13,7 @@ from .facts import VERIFY_RANGE, gather
 from .fronts import measure_grpcio, measure_native
 from .new_token import measure_new_token
 from .policies import measure_policies, measure_shadow
+from .reload import measure_reload
 from .report import caveats, committed_figures, remarks, table, write_json
 from .scaling import measure_roles, measure_routes
 from .start import measure_start
@@ -28,6 +29,7 @@ GROUPS: dict[str, Measure] = {
     "roles": measure_roles,
     "policies": measure_policies,
     "shadow": measure_shadow,
+    "reload": measure_reload,
     "native": measure_native,
     "grpcio": measure_grpcio,
     "start": measure_start,

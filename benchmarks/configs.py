@@ -38,6 +38,8 @@ ATTRIBUTES = "      attributes: {{department: department, level: level}}\n"
 POLICIES = {
     "conditions": "conditions: {and: [{user.department: {equals: resource.owner.department}}, {user.role: {in: [manager, admin]}}, "
     "{environment.time: {between: ['00:00', '23:59']}}, {user.level: {greater_than_or_equal: -LEVEL}}]}",
+    "local": "conditions: {and: [{user.department: {equals: eng}}, {user.role: {in: [manager, admin]}}, "
+    "{user.level: {greater_than_or_equal: -LEVEL}}]}",
     "document": "conditions: {and: [{user.department: {equals: resource.owner.department}}, {user.role: {in: [manager, admin]}}, "
     "{environment.time: {between: ['00:00', '23:59']}}]}",
     "cel": """when: 'user.department == resource.owner.department && ("manager" in user.role || "admin" in user.role) """

@@ -7,7 +7,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .configs import Shape, write_config
@@ -25,6 +25,8 @@ class Running:
     process: "subprocess.Popen[bytes]"
     counter: "subprocess.Popen[str] | None"
     start: float
+    admin: int = 0
+    """Port of the admin listener."""
 
     @property
     def pid(self) -> int:
@@ -67,12 +69,15 @@ def start_noop(front: str, address: str) -> Running:
     return Running(address, process, None, time.perf_counter() - begin)
 
 
-def start_sidecar(folder: Path, jwks: str, front: str, address: str, api_keys: int = 0, *, shadow: float = 0.0) -> Running:
+def start_sidecar(
+    folder: Path, jwks: str, front: str, address: str, api_keys: int = 0, *, shadow: float = 0.0, like: Shape | None = None
+) -> Running:
     """Start ``python -m sidecar serve`` on a configuration with 100 routes and wait for /readyz. Records are read from its pipe.
 
-    ``shadow``: the share of the checks that the same configuration decides as a candidate, too.
+    ``like``: another shape than that. ``shadow``: the share of the checks that the same configuration decides as a candidate, too.
     """
-    shape = Shape(listen=address, transport=front, telemetry=free_port(), admin=free_port(), api_keys=api_keys)
+    own = {"listen": address, "transport": front, "telemetry": free_port(), "admin": free_port()}
+    shape = replace(like or Shape(api_keys=api_keys), **own)
     config = write_config(folder, jwks, shape)
     log = folder / "log"
     counter = subprocess.Popen(["wc", "-l"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -91,7 +96,7 @@ def start_sidecar(folder: Path, jwks: str, front: str, address: str, api_keys: i
         process.kill()
         counter.communicate()
         raise RuntimeError(f"{error}; its log ends: {log.read_text(errors='replace')[-2000:]}") from None
-    return Running(address, process, counter, time.perf_counter() - begin)
+    return Running(address, process, counter, time.perf_counter() - begin, shape.admin)
 
 
 def _await_ready(url: str, process: "subprocess.Popen[bytes]") -> None:

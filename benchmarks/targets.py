@@ -58,6 +58,8 @@ TARGETS = (
     Target(name="policy-cel", what="the same in CEL, on top of RBAC", unit="µs CPU", must=12, goal=7, margin=TIME, absolute=True),
     Target(name="policies", what="cost with 1,000 policies, 3 on each route ÷ with 3", unit="ratio", must=1.05, goal=1.0, margin=RATIO),
     Target(name="shadow", what="calls per second ÷ those beside a candidate at 10 %", unit="ratio", must=1.11, goal=1.05, margin=RATIO),
+    Target(name="reload", what="10,000 routes, 1,000 policies, 5,000 roles in use after", unit="s", must=10, goal=3, margin=TIME),
+    Target(name="reload-p99", what="p99 of 1,000 checks/s meanwhile, above that without", unit="ms", must=5, margin=TIME),
     Target(
         name="new-token",
         what="first check of a token, above the bare verification",
