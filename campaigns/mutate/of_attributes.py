@@ -29,7 +29,7 @@ ATTRIBUTES: tuple[Mutant, ...] = (
         "known = self._memory.get((source.ref, values))",
         "known = next((one for (ref, _), one in self._memory._entries.items() if ref is source.ref), None)",
         "On the short way the owner of one post would count for every other one.",
-        (f"{_TESTS}::test_the_short_way_remembers_the_same",),
+        ("tests/unit/engine/test_short_way_attributes.py::test_the_short_way_remembers_the_same",),
     ),
     Mutant(
         "for-ever-on-the-short-way",
@@ -37,7 +37,7 @@ ATTRIBUTES: tuple[Mutant, ...] = (
         "if known is None or self._mono >= known.at + source.cache:",
         "if known is None:",
         "On the short way an answer would count for as long as it is remembered.",
-        (f"{_TESTS}::test_the_short_way_remembers_the_same",),
+        ("tests/unit/engine/test_short_way_attributes.py::test_the_short_way_remembers_the_same",),
     ),
     Mutant(
         "a-failure-is-missing",

@@ -36,8 +36,7 @@ def compile_snapshot(
     rbac = _rbac(settings, previous)
     credentials = Credentials(_all_places(settings))
     names = tuple(header.name for header in settings.identity_headers)
-    exact = (name for name in settings.strip_headers if not name.endswith("*"))
-    identity = IdentityPlan(settings.identity_headers, (*credentials.always, *exact), concrete_permissions(_named(settings)))
+    identity = _identity(settings, credentials)
     yield
     catalogue = catalogue_of(settings)
     policies: dict[str, Policy] = {}
@@ -51,6 +50,7 @@ def compile_snapshot(
             routes.add(part, compiled)
         yield
     client_address = ClientAddress(settings.server.client_address)
+    lenient = [route.name for route in settings.routes.values() if route.unsafe_shadow_allows]
     meter.retire(frozenset(settings.routes))
     return Snapshot(
         revision=revision,
@@ -72,10 +72,13 @@ def compile_snapshot(
         catalogue=catalogue,
         attributes=compile_sources(settings, tables.attributes),
         surroundings=surroundings_of(settings, client_address),
-        lenient=frozenset(
-            [ANYWHERE] * settings.unsafe_shadow_allows + [route.name for route in settings.routes.values() if route.unsafe_shadow_allows]
-        ),
+        lenient=frozenset([*lenient, ANYWHERE] if settings.unsafe_shadow_allows else lenient),
     )
+
+
+def _identity(settings: Settings, credentials: Credentials) -> IdentityPlan:
+    exact = (name for name in settings.strip_headers if not name.endswith("*"))
+    return IdentityPlan(settings.identity_headers, (*credentials.always, *exact), concrete_permissions(_named(settings)))
 
 
 def _issuer(settings: Settings, name: str, tables: LiveTables, previous: Snapshot | None) -> Issuer:

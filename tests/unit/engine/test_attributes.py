@@ -7,11 +7,9 @@ from typing import Any
 import pytest
 
 from sidecar.authn.memory import Known
-from sidecar.authz.facts import NOT_HAD
-from sidecar.engine.attributes import AttributeRef, RememberedAttributes
+from sidecar.engine.attributes import AttributeRef
 from sidecar.engine.check import Engine, _locate, _settle, decide_as
 from sidecar.engine.compile import compile_snapshot
-from sidecar.engine.rules import facts_of
 from sidecar.engine.snapshot import LiveTables, Snapshot
 from sidecar.engine.trace import Trace
 from sidecar.model.ask import Attributes, Failed, Got
@@ -387,31 +385,3 @@ def test_settings_are_all_there_is_to_an_answer() -> None:
     assert recompiled(snapshot, {"post-owner": source.ref}).attributes.by_name["post-owner"].ref is source.ref
     assert recompiled(snapshot, {}).attributes.by_name["post-owner"].ref is not source.ref
     assert replace(snapshot).attributes is snapshot.attributes
-
-
-def test_the_short_way_remembers_the_same() -> None:
-    """Per source as configured, and for each value of each variable; and no longer than the source says."""
-    world = World(SOURCE.replace("{post_id}/owner", "{post_id}/for/{user.id}"))
-    answers: dict[tuple[str, str], Any] = {("7", "ann"): {"department": "eng"}, ("8", "ann"): {"department": "ops"}, ("7", "zoe"): None}
-
-    def remembered(post: str, subject: str) -> Any:
-        principal = world.snapshot.rbac.principal(person(subject), NOON)
-        request = make_input(path=f"/posts/{post}")
-        found = _locate(request, world.snapshot, None)
-        assert not isinstance(found, Deny)
-        view = RememberedAttributes(world.snapshot.attributes, world.engine.attributes, world.mono)
-        facts = facts_of(principal, request, found[0], world.snapshot, Instant(NOON, world.mono), view)
-        return view.get("resource.owner", facts)
-
-    for (post, subject), value in answers.items():
-        assert remembered(post, subject) is NOT_HAD
-        world.answers[f"/posts/{post}/for/{subject}"] = value
-        world.decide(f"/posts/{post}", subject)
-    for (post, subject), value in answers.items():
-        assert remembered(post, subject) == value
-    assert remembered("8", "zoe") is NOT_HAD
-    world.mono = 30.0
-    assert remembered("7", "ann") is NOT_HAD
-    world.mono = 0.0
-    world.snapshot = recompiled(world.snapshot, {"post-owner": AttributeRef()})
-    assert remembered("7", "ann") is NOT_HAD
