@@ -35,7 +35,12 @@ def measure_reload(folder: Path, effort: Effort) -> Iterable[Figure]:  # noqa: A
     try:
         changing.start()
         quiet, busy = run(
-            Plan(address=running.address, seconds=(QUIET, BUSY), flows=(Flow("good", str(messages), (RATE, RATE)),), timeout_ms=1_000)
+            Plan(
+                address=running.address,
+                seconds=(QUIET, BUSY),
+                flows=(Flow(name="good", corpus=str(messages), rates=(RATE, RATE)),),
+                timeout_ms=1_000,
+            )
         )
         changing.join()
     finally:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from sidecar.model.errors import SourceError
 from sidecar.ports import FetchError
 
-from .fetch import trust
+from .fetch import answer, trust
 from .fetch_words import error_words
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class HttpxAttributeClient:
         import httpx  # noqa: PLC0415 - loaded by ``open_client``
 
         try:
-            async with asyncio.timeout(timeout), self._client.stream("GET", url) as response:
+            async with asyncio.timeout(timeout), answer(self._client, url) as response:
                 return await _read(response)
         except TimeoutError:
             raise FetchError(f"no complete answer within {timeout * 1000:.0f} ms") from None

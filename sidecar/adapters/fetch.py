@@ -7,7 +7,8 @@ resolves the name anew and reads a private CA as it is on disk now. httpx is imp
 import asyncio
 import ssl
 import zlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from http import HTTPStatus
@@ -69,7 +70,7 @@ class HttpxFetcher:
         for _ in range(MAX_REDIRECTS + 1):
             async with (
                 httpx.AsyncClient(verify=trust, trust_env=False, follow_redirects=False, timeout=None) as client,  # noqa: S113 - bounded above
-                client.stream("GET", url, headers=_HEADERS) as response,
+                answer(client, url, _HEADERS) as response,
             ):
                 if response.status_code not in _REDIRECTS:
                     return await self._read(response, max_bytes)
@@ -106,6 +107,24 @@ class HttpxFetcher:
         except (TypeError, ValueError, OverflowError):
             return None
         return min(max(seconds, 0.0), MAX_RETRY_AFTER)
+
+
+@asynccontextmanager
+async def answer(client: "httpx.AsyncClient", url: "httpx.URL | str", headers: Mapping[str, str] | None = None) -> AsyncIterator["httpx.Response"]:
+    """GET ``url``; the answer is closed when the block ends, and nothing of it is left for the garbage collector.
+
+    httpx's answer and its stream hold each other, and through them the request, the connection and the client (17 kB): too little
+    garbage for the collector to be started, until a reload keeps it for good (``gc.freeze``).
+    """
+    import httpx  # noqa: PLC0415 - loaded with the client
+
+    response: httpx.Response | None = None
+    try:
+        async with client.stream("GET", url, headers=headers) as response:
+            yield response
+    finally:
+        if response is not None:
+            response.stream = httpx.ByteStream(b"")
 
 
 async def trust(ca_file: str | None) -> ssl.SSLContext:
