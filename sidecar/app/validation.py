@@ -21,7 +21,7 @@ from sidecar.config.tables import MAX_TABLE
 from sidecar.model.errors import ConfigError, Problem, Where
 from sidecar.model.key_entry import KeyEntry
 from sidecar.model.principal import JsonValue
-from sidecar.model.settings import AttributeSettings, FileAttribute, KeyStoreSettings, RoleSettings, RouteSettings, Settings
+from sidecar.model.settings import AttributeSettings, FileAttribute, KeyStoreSettings, PolicySettings, RoleSettings, RouteSettings, Settings
 from sidecar.model.steps import PAUSE
 
 from . import frames
@@ -146,6 +146,7 @@ class _Answer:
         self.parts: dict[str, list[Any]] = {}
         self.roles: dict[str, RoleSettings] = {}
         self.routes: dict[str, RouteSettings] = {}
+        self.policies: dict[str, PolicySettings] = {}
         self.ended = False
 
     def take(self, kind: bytes, payload: bytes, checksum: int) -> None:
@@ -167,6 +168,8 @@ class _Answer:
             self.roles.update((role.name, role) for role in values)
         elif name == "routes":
             self.routes.update((route.name, route) for route in values)
+        elif name == "policies":
+            self.policies.update((policy.name, policy) for policy in values)
         else:
             self.parts.setdefault(name, []).extend(values)
 
@@ -174,7 +177,9 @@ class _Answer:
         """Put the parts together."""
         if self.settings is None:
             raise _failed(self.path, "the validator gave no settings")
-        settings = replace(self.settings, roles=self.roles, users=tuple(self.parts.get("users", ())), routes=self.routes)
+        settings = replace(
+            self.settings, roles=self.roles, users=tuple(self.parts.get("users", ())), routes=self.routes, policies=self.policies
+        )
         keys = {name: self.keys(name) for name in settings.api_keys}
         tables = {name: self.table(name) for name, one in settings.attributes.items() if isinstance(one.source, FileAttribute)}
         return Validated(settings, revision, tuple(self.parts.get("warnings", ())), keys, tables)

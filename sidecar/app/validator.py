@@ -53,10 +53,11 @@ def _config(request: Request, output: BinaryIO) -> None:
     files = ConfigFiles(path=request.path, base=request.base, is_directory=request.is_directory, files=request.files)
     loaded = load(files, request.environment, with_files=request.with_files)
     settings = loaded.settings
-    write_frame(output, SETTINGS, replace(settings, roles={}, users=(), routes={}))
+    write_frame(output, SETTINGS, replace(settings, roles={}, users=(), routes={}, policies={}))
     write_parts(output, "roles", tuple(settings.roles.values()))
     write_parts(output, "users", settings.users)
     write_parts(output, "routes", tuple(settings.routes.values()))
+    write_parts(output, "policies", tuple(settings.policies.values()))
     write_parts(output, "warnings", loaded.warnings)
     for store, entries in loaded.key_entries.items():
         write_parts(output, f"keys:{store}", entries)

@@ -27,7 +27,7 @@ _PERMISSION_KEYWORDS = frozenset({"permission", "all_permissions", "any_permissi
 def compile_snapshot(
     settings: Settings, revision: str, tables: LiveTables, meter: Meter, previous: Snapshot | None = None
 ) -> Generator[None, None, Snapshot]:
-    """Compile; yields between slices of at most about 0.2 ms, so that a serving thread is not held up.
+    """Compile; yields between slices of at most about 0.5 ms, so that a serving thread is not held up.
 
     Parts of ``previous`` whose settings are the same are kept, and with them what was remembered under them.
     """
