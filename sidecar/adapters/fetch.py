@@ -110,7 +110,9 @@ class HttpxFetcher:
 
 
 @asynccontextmanager
-async def answer(client: "httpx.AsyncClient", url: "httpx.URL | str", headers: Mapping[str, str] | None = None) -> AsyncIterator["httpx.Response"]:
+async def answer(
+    client: "httpx.AsyncClient", url: "httpx.URL | str", headers: Mapping[str, str] | None = None
+) -> AsyncIterator["httpx.Response"]:
     """GET ``url``; the answer is closed when the block ends, and nothing of it is left for the garbage collector.
 
     httpx's answer and its stream hold each other, and through them the request, the connection and the client (17 kB): too little
