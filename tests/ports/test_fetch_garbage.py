@@ -2,6 +2,7 @@
 
 import uvloop
 
+from sidecar.adapters.attribute_http import open_client
 from sidecar.adapters.fetch import HttpxFetcher
 from sidecar.ports import FetchError
 from tests.support.app_fakes import HandClock
@@ -29,5 +30,24 @@ def test_nothing_of_an_answer_stays_behind() -> None:
                 before = http_objects()
                 await fetch(20)
                 return {name: count for name, count in (http_objects() - before).items() if count >= 20}
+
+        assert uvloop.run(measured()) == {}
+
+
+def test_nor_of_what_an_attribute_source_answers() -> None:
+    with MisbehavingServer() as server:
+        server.on("/a", answer(200, b"1"))
+
+        async def measured() -> dict[str, int]:
+            client = await open_client(server.url("/a"), {}, None)
+            try:
+                await client.get(server.url("/a"), 2.0)
+                with no_collector():
+                    before = http_objects()
+                    for _ in range(20):
+                        await client.get(server.url("/a"), 2.0)
+                    return {name: count for name, count in (http_objects() - before).items() if count >= 20}
+            finally:
+                await client.close()
 
         assert uvloop.run(measured()) == {}
