@@ -59,7 +59,7 @@ ATTRIBUTES: tuple[Mutant, ...] = (
     Mutant(
         "ask-for-everyone",
         "sidecar/engine/check.py",
-        "if said.wanted and isinstance(base, Allow) and isinstance(sources, CheckAttributes):",
+        "if said.wanted and isinstance(case.base, Allow) and isinstance(sources, CheckAttributes):",
         "if said.wanted and isinstance(sources, CheckAttributes):",
         "Whoever lacks the role could make the sidecar ask its sources.",
         (f"{_TESTS}::test_it_is_asked_only_where_the_verdict_hinges_on_it[RBAC denies]",),

@@ -67,7 +67,8 @@ def _candidate(shadow: ShadowConfig, active: "Core") -> "ShadowCore":
 
     core = _core(active.clock)
     # Nothing is guarded: it decides nothing, so it may be anything.
-    reloader = _reloader(shadow.config, core, "", running=lambda: active.snapshot.settings, guard=lambda _old, _new: ())
+    what, running = "candidate configuration, which decides nothing,", lambda: active.snapshot.settings
+    reloader = _reloader(shadow.config, core, "", running=running, guard=lambda _old, _new: (), what=what)
     core.watcher.watch(CONFIG, (os.path.abspath(shadow.config),))  # noqa: PTH100 - symbolic links stay
     reloader.changed((CONFIG,))
     _start_following(core, reloader)
@@ -136,6 +137,7 @@ def _reloader(
     *,
     running: "Callable[[], Settings]",
     guard: "Callable[[Settings, Settings], tuple[Problem, ...]]",
+    what: str = "configuration",
 ) -> "Reloader[Validated]":
     from .reload import Reloader, Steps  # noqa: PLC0415
 
@@ -150,7 +152,7 @@ def _reloader(
         reloader.changed(await core.install(validated, reading_since, paced=True))
 
     steps = Steps(validate=validated_again, guard=guard, install=install, reread=core.reread, running=running)
-    reloader = Reloader(config, revision, steps, core.clock)
+    reloader = Reloader(config, revision, steps, core.clock, what=what)
     return reloader
 
 

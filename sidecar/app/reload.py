@@ -89,8 +89,10 @@ class Steps(Generic[C]):
 class Reloader(Generic[C]):
     """Turns changes on disk into a new snapshot, one at a time. Lives on the event loop."""
 
-    def __init__(self, config: str, revision: str, steps: Steps[C], clock: Clock, *, quiet: float = QUIET) -> None:
-        """``config`` is the file or directory, for messages; ``revision`` the one that was loaded at start."""
+    def __init__(
+        self, config: str, revision: str, steps: Steps[C], clock: Clock, *, quiet: float = QUIET, what: str = "configuration"
+    ) -> None:
+        """``config`` is the file or directory, ``what`` is said of it in the log; ``revision`` the one that was loaded at start."""
         self.stage = Stage.IDLE
         self.last = Outcome(clock.now().wall, revision)
         """The load at start counts as the first one, and it went well."""
@@ -98,6 +100,7 @@ class Reloader(Generic[C]):
         self._steps = steps
         self._clock = clock
         self._quiet = quiet
+        self._what = what
         self._changed: set[str] = set()
         self._unread: frozenset[str] = frozenset()
         """Sources that could not be read."""
@@ -181,9 +184,9 @@ class Reloader(Generic[C]):
         before, self.last = self.last, outcome
         self._retry_at = self._clock.mono() + RETRY
         if outcome.ok and (outcome.revision != before.revision or not before.ok):
-            log.info("configuration reloaded", extra={"revision": outcome.revision})
+            log.info("%s reloaded", self._what, extra={"revision": outcome.revision})
         for problem in outcome.problems if outcome.problems != before.problems else ():
-            log.error("configuration not reloaded, the last good one stays: %s", problem, extra={"revision": outcome.revision})
+            log.error("%s not reloaded, the last good one stays: %s", self._what, problem, extra={"revision": outcome.revision})
 
 
 def placed(problems: Iterable[Problem], config: str) -> tuple[Problem, ...]:

@@ -14,7 +14,7 @@ from .attributes import Attribute, Catalogue, Kind
 from .cel import compile_expression
 from .facts import NOT_HAD, UNUSABLE, Facts, NotHad, Unusable
 from .operators import BETWEEN_TIMES, NEGATIONS, SETS, TESTS, Network, Test, address_of, instant, network, pattern
-from .ternary import AND, FALSE, NOT, OPEN, OR, SETTLED, TRUE, UNKNOWN, Truth
+from .ternary import AND, FALSE, NOT, OPEN, OR, SETTLED, TRUE, UNKNOWN, Table, Truth
 
 Holds: TypeAlias = Callable[[Facts], Truth]
 Read: TypeAlias = Callable[[Facts], Any]
@@ -24,9 +24,9 @@ def compile_condition(condition: Condition, catalogue: Catalogue) -> Holds:
     """Compile a condition whose attributes are known and whose comparisons are possible. Nothing in it does I/O."""
     match condition:
         case AllOf(_, parts):
-            return _all([compile_condition(part, catalogue) for part in parts])
+            return _folded([compile_condition(part, catalogue) for part in parts], AND, TRUE, FALSE)
         case AnyOf(_, parts):
-            return _any([compile_condition(part, catalogue) for part in parts])
+            return _folded([compile_condition(part, catalogue) for part in parts], OR, FALSE, TRUE)
         case Not(_, part):
             holds = compile_condition(part, catalogue)
             return lambda facts: NOT[holds(facts)]
@@ -36,29 +36,17 @@ def compile_condition(condition: Condition, catalogue: Catalogue) -> Holds:
             return _comparison(condition, catalogue)
 
 
-def _all(parts: list[Holds]) -> Holds:
+def _folded(parts: list[Holds], table: Table, neutral: Truth, final: Truth) -> Holds:
+    """Join the parts, by ``table``, from ``neutral`` on, until the outcome is ``final``."""
+
     def holds(facts: Facts) -> Truth:
-        result, mark = TRUE, len(facts.wanted)
+        result, mark = neutral, len(facts.wanted)
         for part in parts:
-            result = AND[result][part(facts)]
-            if result == FALSE:
+            result = table[result][part(facts)]
+            if result == final:
                 break
         if result in SETTLED:
             del facts.wanted[mark:]  # whatever was not had makes no difference here
-        return result
-
-    return holds
-
-
-def _any(parts: list[Holds]) -> Holds:
-    def holds(facts: Facts) -> Truth:
-        result, mark = FALSE, len(facts.wanted)
-        for part in parts:
-            result = OR[result][part(facts)]
-            if result == TRUE:
-                break
-        if result in SETTLED:
-            del facts.wanted[mark:]
         return result
 
     return holds
@@ -276,17 +264,9 @@ def explain(condition: Condition, catalogue: Catalogue, facts: Facts) -> Node:
     """Evaluate every part, whether the outcome hinges on it or not, and say what each value was."""
     match condition:
         case AllOf(key, parts):
-            nodes = tuple(explain(part, catalogue, facts) for part in parts)
-            result = TRUE
-            for node in nodes:
-                result = AND[result][node.outcome]
-            return Node(key, "all of", result, {}, nodes)
+            return _joined_nodes(key, "all of", AND, TRUE, [explain(part, catalogue, facts) for part in parts])
         case AnyOf(key, parts):
-            nodes = tuple(explain(part, catalogue, facts) for part in parts)
-            result = FALSE
-            for node in nodes:
-                result = OR[result][node.outcome]
-            return Node(key, "any of", result, {}, nodes)
+            return _joined_nodes(key, "any of", OR, FALSE, [explain(part, catalogue, facts) for part in parts])
         case Not(key, part):
             node = explain(part, catalogue, facts)
             return Node(key, "not", NOT[node.outcome], {}, (node,))
@@ -298,6 +278,13 @@ def explain(condition: Condition, catalogue: Catalogue, facts: Facts) -> Node:
             operands = operand if isinstance(operand, tuple) else (operand,)
             looked_at = [name, *(one.name for one in operands if isinstance(one, Ref))]
             return Node(key, f"{name} {operator} {operand_text(operand)}", outcome, _values(looked_at, catalogue, facts))
+
+
+def _joined_nodes(key: str, text: str, table: Table, neutral: Truth, nodes: list[Node]) -> Node:
+    result = neutral
+    for node in nodes:
+        result = table[result][node.outcome]
+    return Node(key, text, result, {}, tuple(nodes))
 
 
 def _values(names: Iterable[str], catalogue: Catalogue, facts: Facts) -> dict[str, object]:

@@ -10,6 +10,8 @@ from typing import Final, TypeAlias
 Truth: TypeAlias = int
 """One to three of the bits below."""
 
+Table: TypeAlias = tuple[tuple[Truth, ...], ...]
+
 TRUE: Final = 1
 FALSE: Final = 2
 UNKNOWN: Final = 4
@@ -23,7 +25,7 @@ def _members(value: Truth) -> list[int]:
     return [one for one in _OUTCOMES if value & one]
 
 
-def _combined(smaller: bool) -> tuple[tuple[Truth, ...], ...]:
+def _combined(smaller: bool) -> Table:
     """Table of two operands: the smaller (and), or the greater (or), of every pair that is possible."""
     choose = min if smaller else max
     table = []

@@ -1,7 +1,7 @@
 """The decision. ``Engine.check`` reads top to bottom as the phases that a request goes through."""
 
 from collections.abc import Generator
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from sidecar.authn.extract import Presented
 from sidecar.authn.memory import Known
@@ -159,7 +159,7 @@ def _settle(
     sources = CheckAttributes(snapshot.attributes, attributes, now.mono) if snapshot.attributes.by_name else NO_SOURCES
     facts = facts_of(known.principal, request, route, snapshot, now, sources)
     base = known.verdicts.get(rules) or _authorise(rules, route, known, snapshot)
-    return _ruled(base, rules, facts, route, presented, snapshot, trace, now.mono + snapshot.check_deadline - ANSWER_IN)
+    return _ruled(_Case(base, rules, facts, route, presented, snapshot, trace), now.mono + snapshot.check_deadline - ANSWER_IN)
 
 
 def _authorise(key: Route | Rules, route: Route, known: Known, snapshot: Snapshot) -> Decision:
@@ -173,55 +173,40 @@ def _authorise(key: Route | Rules, route: Route, known: Known, snapshot: Snapsho
     return verdict
 
 
-def _ruled(
-    base: Decision,
-    rules: Rules,
-    facts: Facts,
-    route: Route,
-    presented: Presented | None,
-    snapshot: Snapshot,
-    trace: Trace | None,
-    until: float,
-) -> Decision | Steps:
-    """Join ``base`` with what the route's policies say of this very request; ask sources on which an allow hinges.
+class _Case(NamedTuple):
+    """A check on a route with policies, and ``base``: the verdict without them."""
+
+    base: Decision
+    rules: Rules
+    facts: Facts
+    route: Route
+    presented: Presented | None
+    snapshot: Snapshot
+    trace: Trace | None
+
+
+def _ruled(case: _Case, until: float) -> Decision | Steps:
+    """Join the verdict with what the route's policies say of this very request; ask sources on which an allow hinges.
 
     ``until``: monotonic seconds for which their answers are waited for.
     """
-    said = rules.judge(facts)
-    sources = facts.sources
-    if said.wanted and isinstance(base, Allow) and isinstance(sources, CheckAttributes):
+    said = case.rules.judge(case.facts)
+    sources = case.facts.sources
+    if said.wanted and isinstance(case.base, Allow) and isinstance(sources, CheckAttributes):
         ask = sources.ask(said.wanted, until)
         if ask is not None:
-            return _when_answered(ask, sources, base, rules, facts, route, presented, snapshot, trace)
-    return _joined(base, said, rules, facts, route, presented, snapshot, trace)
+            return _when_answered(ask, sources, case)
+    return _joined(case, said)
 
 
-def _when_answered(
-    ask: Attributes,
-    sources: CheckAttributes,
-    base: Decision,
-    rules: Rules,
-    facts: Facts,
-    route: Route,
-    presented: Presented | None,
-    snapshot: Snapshot,
-    trace: Trace | None,
-) -> Steps:
+def _when_answered(ask: Attributes, sources: CheckAttributes, case: _Case) -> Steps:
     """Judge again with the answers; whatever is still not had has failed."""
     sources.take((yield ask))
-    return _joined(base, rules.judge(facts), rules, facts, route, presented, snapshot, trace)
+    return _joined(case, case.rules.judge(case.facts))
 
 
-def _joined(
-    base: Decision,
-    said: PoliciesSaid,
-    rules: Rules,
-    facts: Facts,
-    route: Route,
-    presented: Presented | None,
-    snapshot: Snapshot,
-    trace: Trace | None,
-) -> Decision:
+def _joined(case: _Case, said: PoliciesSaid) -> Decision:
+    base, rules, facts, route, presented, snapshot, trace = case
     if trace is not None:
         trace.ruled(rules, facts)
     verdict = ruled(base, said, facts, route, snapshot)

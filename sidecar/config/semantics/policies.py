@@ -46,8 +46,10 @@ def _check_route(route: RouteSettings, settings: Settings, place: Place) -> set[
             _check_use(name, "allow", (*path, "require", keyword, number), settings, place)
         shadows = [name for name in names if name in settings.policies and settings.policies[name].shadow]
         if len(shadows) == len(names):
-            message = "has only policies in shadow, which never count: nothing would be demanded"
-            place.wrong((*path, "require", keyword), message, "enforce one of them, or take the key out while they are tried")
+            message = "has only policies in shadow, which never count: this key would demand nothing"
+            place.wrong(
+                (*path, "require", keyword), message, "enforce one of them, or try the whole configuration with serve --shadow-config"
+            )
     names = (*route.deny, *(name for _, several in required for name in several))
     for name in dict.fromkeys(names):
         _check_resources(name, route, bound, settings, place)
