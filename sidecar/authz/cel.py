@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from .attributes import Attribute, Catalogue, Kind, UnknownAttribute
-from .facts import NOT_HAD, UNUSABLE, Facts
+from .facts import NOT_HAD, Facts, Unusable
 from .ternary import FALSE, OPEN, TRUE, UNKNOWN, Truth
 
 MAX_TEXT: Final = 4096
@@ -80,7 +80,7 @@ def compile_expression(text: str, attributes: Mapping[str, Attribute]) -> Callab
             value = read(facts)
             if value is NOT_HAD:
                 missing.append(source)
-            elif value is not None and value is not UNUSABLE:
+            elif value is not None and not isinstance(value, Unusable):
                 values[name] = value
         for name in keyed:
             _put_keyed(values, name)

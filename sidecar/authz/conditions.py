@@ -12,7 +12,7 @@ from sidecar.model.condition import AllOf, AnyOf, Comparison, Condition, Express
 
 from .attributes import Attribute, Catalogue, Kind
 from .cel import compile_expression
-from .facts import NOT_HAD, UNUSABLE, Facts, NotHad, Unusable
+from .facts import NOT_HAD, UNREADABLE, Facts, NotHad, Unusable
 from .operators import BETWEEN_TIMES, NEGATIONS, SETS, TESTS, Network, Test, address_of, instant, network, pattern
 from .ternary import AND, FALSE, NOT, OPEN, OR, SETTLED, TRUE, UNKNOWN, Table, Truth
 
@@ -135,7 +135,7 @@ def _with_references(attribute: Attribute, operator: str, operand: Operand, cata
         if read_first is not None and type(value) is str and type(other := read_first(facts)) is str:
             return TRUE if value == other else FALSE  # what nearly all of them are
         values = [read_other(facts) for read_other, _ in others]
-        if any(one is None or one is UNUSABLE for one in values):
+        if any(one is None or isinstance(one, Unusable) for one in values):
             return UNKNOWN
         not_had = [source] if value is NOT_HAD else []
         not_had += [source_of for one, (_, source_of) in zip(values, others, strict=True) if one is NOT_HAD]
@@ -180,6 +180,8 @@ def _exists(read: Read, source: str, *, wanted: bool) -> Holds:
         if value is NOT_HAD:
             _wants(facts, source)
             return TRUE | FALSE
+        if value is UNREADABLE:
+            return UNKNOWN
         there = value is not None and not (isinstance(value, SETS) and not value)
         return TRUE if there is wanted else FALSE
 

@@ -19,6 +19,12 @@ class Unusable:
     __slots__ = ()
 
 
+class Unreadable(Unusable):
+    """Stands for everything in a body or query that cannot be read in one way: not even whether it is there is known."""
+
+    __slots__ = ()
+
+
 class NotHad:
     """Stands for an attribute of a source that was not asked yet, or failed: nothing is known of it."""
 
@@ -28,6 +34,7 @@ class NotHad:
 Template: TypeAlias = Callable[[Sequence[str]], str]
 """Makes a text of the segments of a path."""
 UNUSABLE: Final = Unusable()
+UNREADABLE: Final = Unreadable()
 NOT_HAD: Final = NotHad()
 
 
@@ -161,14 +168,14 @@ class Facts:
         return lines[0]
 
     def query(self, name: str) -> Any:
-        """One query parameter, decoded; given twice, or in a query that cannot be read, it has no single meaning."""
+        """One query parameter, decoded; given twice it has no single meaning; nothing is known of a query that cannot be read."""
         known = self._query
         if known is None:
             known = self._query = _read_query(self.request.path.partition("?")[2])
         return known.get(name, known.get(""))
 
     def body(self, path: tuple[str, ...]) -> Any:
-        """One field of the JSON body, None where it is missing, UNUSABLE where the body is."""
+        """One field of the JSON body, None where it is missing, UNREADABLE where the body is."""
         if self._body is None:
             self._body = _read_body(self)
         value = self._body
@@ -202,11 +209,13 @@ class Kept(Facts):
 
 
 def _read_query(text: str) -> dict[str, Any]:
-    """Parameters by name; under the empty name UNUSABLE where the whole query is."""
+    """Parameters by name; under the empty name UNREADABLE where the whole query is."""
+    if ";" in text:  # some readers part parameters there
+        return {"": UNREADABLE}
     try:
         pairs = parse_qsl(text, keep_blank_values=True, strict_parsing=False, max_num_fields=MAX_QUERY_FIELDS, errors="strict")
     except ValueError:
-        return {"": UNUSABLE}
+        return {"": UNREADABLE}
     found: dict[str, Any] = {}
     for name, value in pairs:
         found[name] = UNUSABLE if name in found else value
@@ -215,21 +224,21 @@ def _read_query(text: str) -> dict[str, Any]:
 
 
 def _read_body(facts: Facts) -> Any:
-    """The body's JSON object; UNUSABLE unless Envoy sent all of it and it can be read in one way only."""
+    """The body's JSON object; UNREADABLE unless Envoy sent all of it and it can be read in one way only."""
     content_type = facts.header("content-type")
     if not isinstance(content_type, str):
-        return UNUSABLE
+        return UNREADABLE
     kind = content_type.partition(";")[0].strip().lower()
     if kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
-        return UNUSABLE
+        return UNREADABLE
     if facts.header("content-encoding") is not None or facts.header("x-envoy-auth-partial-body") != "false":
-        return UNUSABLE
+        return UNREADABLE
     try:
         content = facts.request.content
         value = json.loads(content.body or content.raw_body, object_pairs_hook=_distinct, parse_constant=_no_constant)
     except (ValueError, RecursionError):
-        return UNUSABLE
-    return value if isinstance(value, dict) else UNUSABLE
+        return UNREADABLE
+    return value if isinstance(value, dict) else UNREADABLE
 
 
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -92,7 +92,7 @@ class Rules:
         for policy in self._deny:
             facts.wanted.clear()
             outcome = policy.holds(facts)
-            if not outcome & FALSE:
+            if not outcome & FALSE or (outcome != FALSE and not facts.wanted):  # open for no source's sake: not known
                 return Said(denied_by=policy)
             if outcome != FALSE:
                 wanted.extend(facts.wanted)
@@ -103,7 +103,7 @@ class Rules:
         for policy in self._all:
             facts.wanted.clear()
             outcome = policy.holds(facts)
-            if not outcome & TRUE:
+            if not outcome & TRUE or (outcome != TRUE and not facts.wanted):
                 return Said(unmet=("policies", policy))
             if outcome != TRUE:
                 wanted.extend(facts.wanted)

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from sidecar.authz.conditions import compile_condition
-from sidecar.authz.facts import UNUSABLE
+from sidecar.authz.facts import UNREADABLE, UNUSABLE
 from sidecar.authz.ternary import FALSE, TRUE, UNKNOWN
 from sidecar.model.condition import Comparison
 from sidecar.model.request import CheckInput
@@ -57,9 +57,18 @@ def test_those_of_the_request() -> None:
     assert value("environment.country", make_input(context={"country": "DE"})) == "DE"
 
 
-@pytest.mark.parametrize("query", ["a=%ff", "&".join(f"a{n}=1" for n in range(300))], ids=["no UTF-8", "too many"])
+@pytest.mark.parametrize("query", ["a=%ff", "&".join(f"a{n}=1" for n in range(300)), "a=1;b=2"], ids=["no UTF-8", "too many", "semicolon"])
 def test_a_query_that_cannot_be_read(query: str) -> None:
-    assert value("request.query.b", make_input(path=f"/?{query}")) is UNUSABLE
+    assert value("request.query.b", make_input(path=f"/?{query}")) is UNREADABLE
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_whether_something_is_there_in_what_cannot_be_read_is_unknown(wanted: bool) -> None:
+    """An allow may not hinge on a field that nobody saw, nor on its absence."""
+    assert holds("request.query.b", "exists", wanted, make_input(path="/?a=1;b=2")) == UNKNOWN
+    assert holds("request.body.a", "exists", wanted, make_input("POST", "/", headers={"content-type": "text/plain"}, body="a")) == UNKNOWN
+    twice = make_input(path="/?b=1&b=2")
+    assert holds("request.query.b", "exists", wanted, twice) == (TRUE if wanted else FALSE), "what is there twice is there"
 
 
 def test_merged_headers_with_a_comma_may_be_two() -> None:
@@ -80,10 +89,10 @@ def test_a_body_counts_only_whole() -> None:
     assert body('{"a": 5}') is None
     assert body("{}") is None
     for text in ("", "[]", "5", "{", '{"a": {"b": 1, "b": 2}}', '{"a": 1, "a": 2}', '{"a": NaN}', "[" * 100_000, '{"a":' * 50_000):
-        assert body(text) is UNUSABLE, text[:20]
+        assert body(text) is UNREADABLE, text[:20]
     for name, text in (("content-type", "text/plain"), ("content-encoding", "gzip"), ("x-envoy-auth-partial-body", "true")):
-        assert body(good, **{name: text}) is UNUSABLE
-    assert value("request.body.a.b", make_input("POST", "/", headers={"content-type": "application/json"}, body=good)) is UNUSABLE
+        assert body(good, **{name: text}) is UNREADABLE
+    assert value("request.body.a.b", make_input("POST", "/", headers={"content-type": "application/json"}, body=good)) is UNREADABLE
 
 
 @pytest.mark.parametrize(
