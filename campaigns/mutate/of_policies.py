@@ -148,7 +148,7 @@ POLICIES: tuple[Mutant, ...] = (
     ),
     Mutant(
         "members-given-twice",
-        "sidecar/authz/facts.py",
+        "sidecar/model/strict_json.py",
         "    if len(members) != len(pairs):",
         "    if len(members) > len(pairs):",
         "The sidecar would read the last of two members, the upstream perhaps the first.",

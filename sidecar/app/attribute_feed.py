@@ -1,13 +1,11 @@
 """One attribute source that is asked over HTTP, as it runs: one request for each question, a bound, a breaker, and what it came to."""
 
 import asyncio
-import json
 import logging
 from collections import Counter
-from typing import Any, NoReturn
 
 from sidecar.model.ask import Failed, Got
-from sidecar.model.principal import JsonValue
+from sidecar.model.strict_json import read_json
 from sidecar.ports import AttributeClient, Clock, FetchError
 
 from .breaker import Breaker
@@ -83,7 +81,7 @@ class HttpFeed:
             if client is None:
                 return Failed(REPLACED)
             body = await client.get(url, timeout)
-            got = Got(None, 0, began) if body is None else Got(json_of(body), len(body), began)
+            got = Got(None, 0, began) if body is None else Got(read_json(body.decode()), len(body), began)
             ended = True
         except (FetchError, ValueError, RecursionError) as error:
             ended = True
@@ -108,20 +106,3 @@ class HttpFeed:
         if self.breaker.failed() and before == "closed":
             log.warning("attribute source is left alone for a while: %s", why, extra={"source": self.name})
         return Failed(why)
-
-
-def json_of(body: bytes) -> JsonValue:
-    """Read a JSON document that can be read in one way only. Raises ValueError, RecursionError."""
-    value: JsonValue = json.loads(body.decode(), object_pairs_hook=_distinct, parse_constant=_no_constant)
-    return value
-
-
-def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        raise ValueError("a member given twice")
-    return members
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON")

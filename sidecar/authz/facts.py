@@ -1,6 +1,5 @@
 """What the conditions of one check look at: read when a condition asks for it, at most once."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, tzinfo
 from typing import Any, Final, NamedTuple, Protocol, TypeAlias
@@ -8,6 +7,7 @@ from urllib.parse import parse_qsl
 
 from sidecar.model.principal import Principal
 from sidecar.model.request import CheckInput
+from sidecar.model.strict_json import read_json
 
 WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 MAX_QUERY_FIELDS = 256
@@ -235,18 +235,7 @@ def _read_body(facts: Facts) -> Any:
         return UNREADABLE
     try:
         content = facts.request.content
-        value = json.loads(content.body or content.raw_body, object_pairs_hook=_distinct, parse_constant=_no_constant)
+        value = read_json(content.body or content.raw_body)
     except (ValueError, RecursionError):
         return UNREADABLE
     return value if isinstance(value, dict) else UNREADABLE
-
-
-def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        raise ValueError("a member given twice")
-    return members
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON")

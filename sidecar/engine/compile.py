@@ -16,8 +16,8 @@ from .client_address import ClientAddress
 from .denials import REALM
 from .identity import IdentityPlan, concrete_permissions
 from .removals import Credentials, LookAlikes
-from .routes import RouteTable
-from .rules import REQUIRING, VARIABLE, catalogue_of, resources_of, rules_of, surroundings_of
+from .routes import VARIABLE, RouteTable
+from .rules import REQUIRING, catalogue_of, resources_of, rules_of, surroundings_of
 from .snapshot import ANYWHERE, LiveTables, Route, Snapshot
 
 ANONYMOUS = "anonymous"

@@ -15,8 +15,14 @@ from .canonical import MAX_PATH, Path, Refused, canonical_host, canonical_path, 
 
 T = TypeVar("T")
 
-_VARIABLE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)(=\*\*)?\}")
+VARIABLE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)(=\*\*)?\}")
+"""A path variable: its name, and ``=**`` where it takes the rest of the path."""
 ANY = ""
+
+
+def path_variables(path: str) -> frozenset[str]:
+    """Return the names of the variables of a path pattern."""
+    return frozenset(name for name, _ in VARIABLE.findall(path))
 
 
 class RouteConflict(Exception):
@@ -227,7 +233,7 @@ class RouteTable(Generic[T]):
         for part in self._segments(parse_pattern(pattern, route, folding=self.folding)):
             if text:
                 root.prefixes[text] = node
-            variable = _VARIABLE.fullmatch(part)
+            variable = VARIABLE.fullmatch(part)
             if variable is None:
                 node = node.literals.setdefault(part, Node())
                 text = f"{text}/{part}" if text is not None else None
@@ -271,7 +277,7 @@ def parse_pattern(pattern: str, route: RouteSettings, *, folding: bool = False) 
         raise RouteConflict(route.name, route.name, f"path {pattern!r} needs allow: [{', '.join(sorted(missing))}]")
     seen: set[str] = set()
     for index, segment in enumerate(path.segments):
-        variable = _VARIABLE.fullmatch(segment)
+        variable = VARIABLE.fullmatch(segment)
         if variable is None:
             if "{" in segment or "}" in segment or "*" in segment:
                 raise RouteConflict(

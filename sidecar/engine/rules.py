@@ -1,6 +1,5 @@
 """Attribute policies in the engine: the facts of a check, and what a route's policies make of the verdict without them."""
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from zoneinfo import ZoneInfo
 
@@ -18,9 +17,9 @@ from sidecar.model.settings import RouteSettings, Settings
 from .attributes import CheckAttributes
 from .canonical import Refused, canonical_host, canonical_path
 from .client_address import ClientAddress
+from .routes import VARIABLE, path_variables
 from .snapshot import Route, Snapshot
 
-VARIABLE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)(=\*\*)?\}")
 REQUIRING = frozenset({"policies", "any_policy"})
 """Keywords of ``require`` that name policies."""
 
@@ -29,7 +28,7 @@ def catalogue_of(settings: Settings) -> Catalogue:
     """Return the attributes that a configuration knows."""
     mapped = {name for issuer in settings.issuers.values() for name in issuer.claims.attributes}
     resources = {name for route in settings.routes.values() for name in route.resource}
-    resources |= {found[0] for route in settings.routes.values() for path in route.paths for found in VARIABLE.findall(path)}
+    resources |= {name for route in settings.routes.values() for path in route.paths for name in path_variables(path)}
     return Catalogue(mapped, {source.provides: source.name for source in settings.attributes.values()}, resources)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Hashable, Mapping
 from typing import Final, TypeAlias
 
 from sidecar.authz.operators import NEGATIONS
-from sidecar.engine.rules import VARIABLE
+from sidecar.engine.routes import VARIABLE
 from sidecar.model.condition import AllOf, AnyOf, Comparison, Condition, Expression, Not, Operand, Ref, attributes_of
 from sidecar.model.settings import RouteSettings, Settings
 

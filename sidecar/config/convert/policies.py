@@ -1,27 +1,24 @@
 """``policies``."""
 
-import re
-
 from sidecar.authz.attributes import Catalogue, UnknownAttribute
 from sidecar.authz.cel import check_expression
 from sidecar.config.marks import KeyPath, shown
 from sidecar.config.schema.policies import Policy
 from sidecar.config.schema.root import Config
 from sidecar.config.suggest import did_you_mean
+from sidecar.engine.routes import path_variables
 from sidecar.model.condition import AllOf, Condition, Expression, attributes_of
 from sidecar.model.settings import PolicySettings
 
 from .conditions import ConditionReader, unknown_hint
 from .place import Place
 
-_VARIABLE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)(?:=\*\*)?\}")
-
 
 def catalogue_of(model: Config) -> Catalogue:
     """Return the attributes of a configuration that fits the schema."""
     mapped = {name for issuer in model.issuers.values() for name in issuer.claims.attributes or {}}
     resources = {name for route in model.routes.values() for name in route.resource or {}}
-    resources |= {name for route in model.routes.values() for path in route.paths for name in _VARIABLE.findall(path)}
+    resources |= {name for route in model.routes.values() for path in route.paths for name in path_variables(path)}
     return Catalogue(mapped, {source.provides: name for name, source in model.attributes.items()}, resources)
 
 

@@ -8,10 +8,10 @@ from sidecar.config.addresses import fault_of_url
 from sidecar.config.convert.place import Place
 from sidecar.config.marks import KeyPath
 from sidecar.config.suggest import hint_for
+from sidecar.engine.routes import path_variables
 from sidecar.engine.templates import USER_ID, variables_in
 from sidecar.model.settings import AttributeSettings, HttpAttribute, RouteSettings, Settings
 
-_VARIABLE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)(?:=\*\*)?\}")
 _BRACED = re.compile(r"\{[^{}]*\}")
 
 
@@ -37,7 +37,7 @@ def check_attributes(settings: Settings, place: Place) -> None:
 
 def names_of(route: RouteSettings) -> frozenset[str]:
     """What a route says of its resource: its ``resource`` names, and the variables of its paths."""
-    return frozenset(route.resource) | {name for path in route.paths for name in _VARIABLE.findall(path)}
+    return frozenset(route.resource) | {name for path in route.paths for name in path_variables(path)}
 
 
 def variables_of(source: AttributeSettings) -> tuple[str, ...]:

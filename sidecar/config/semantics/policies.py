@@ -1,18 +1,17 @@
 """``policies`` where they are attached: that they exist, have the right effect, and find the attributes that they name."""
 
-import re
 from collections.abc import Iterator
 
 from sidecar.config.convert.place import Place
 from sidecar.config.marks import KeyPath, shown
 from sidecar.config.suggest import hint_for
+from sidecar.engine.routes import path_variables
 from sidecar.engine.templates import USER_ID
 from sidecar.model.settings import RouteSettings, Settings
 
 from .attributes import source_of, variables_of
 
 REQUIRING = ("policies", "any_policy")
-_VARIABLE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)(?:=\*\*)?\}")
 
 
 def check_policies(settings: Settings, place: Place) -> None:
@@ -33,7 +32,7 @@ def _check_route(route: RouteSettings, settings: Settings, place: Place) -> set[
     path: KeyPath = ("routes", route.name)
     bound = bound_variables(route)
     for name, text in route.resource.items():
-        for variable in _VARIABLE.findall(text):
+        for variable in sorted(path_variables(text)):
             if variable not in bound:
                 hint = hint_for(variable, sorted(bound), "the path has no variables")
                 place.wrong((*path, "resource", name), f"names {{{variable}}}, which not every path of the route binds", hint)
@@ -64,7 +63,7 @@ def _required(route: RouteSettings) -> Iterator[tuple[str, tuple[str, ...]]]:
 
 def bound_variables(route: RouteSettings) -> frozenset[str]:
     """Return the path variables that every path of the route binds."""
-    bound = [frozenset(_VARIABLE.findall(path)) for path in route.paths]
+    bound = [path_variables(path) for path in route.paths]
     return frozenset.intersection(*bound)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from sidecar.app import attribute_feed, attribute_sources
-from sidecar.app.attribute_feed import OPEN, REPLACED, TOO_MANY, HttpFeed, json_of
+from sidecar.app.attribute_feed import OPEN, REPLACED, TOO_MANY, HttpFeed
 from sidecar.app.attribute_sources import LATE, AttributeSources, files_of
 from sidecar.app.breaker import FAILURES, FIRST_PAUSE
 from sidecar.app.process import watched_groups
@@ -15,6 +15,7 @@ from sidecar.model.ask import AttributeRequest, Attributes, Failed, Got
 from sidecar.model.errors import ConfigError, Problem, SourceError, Where
 from sidecar.model.secret import Secret
 from sidecar.model.settings import AttributeSettings, Settings
+from sidecar.model.strict_json import read_json
 from sidecar.ports import FetchError
 from tests.support.fake_clock import FakeClock, settle
 from tests.support.settings import BASE, make_settings
@@ -131,7 +132,7 @@ def test_answers_in_the_order_of_the_requests_and_each_for_itself() -> None:
 @pytest.mark.parametrize("body", [b"", b"{", b"NaN", b'{"a": 1, "a": 2}', b"\xff", b"\xef\xbb\xbf1", b"1 2", b"9" * 5000, b"[" * 60_000])
 def test_json_that_can_be_read_in_one_way_only(body: bytes) -> None:
     with pytest.raises((ValueError, RecursionError)):
-        json_of(body)
+        read_json(body.decode())
 
 
 def test_many_checks_make_one_request_and_all_get_its_answer() -> None:
